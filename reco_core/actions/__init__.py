@@ -1,0 +1,55 @@
+"""The only place where files and science meet: open, call, write; one function per step."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Callable, Mapping, Optional
+
+from ..catalogue import get_step, resolve
+from ..progress import SILENT, Progress
+from .record import write_record
+
+_MODULES = {
+    "make_world": "data", "read_observations": "data", "build_samples": "data", "read_drivers": "drivers",
+    "find_links": "models", "fit": "models", "evaluate": "models",
+    "predict": "maps", "explain": "maps", "trend": "maps",
+    "estimate_region": "region", "report": "reports",
+}
+
+
+def action(name: str) -> Callable[..., dict[str, Any]]:
+    """Return the function that carries out the step called `name`."""
+    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
+             folder: Optional[str] = None) -> dict[str, Any]:
+    """Run one step from raw values; every front end comes through here.
+
+    Parameters
+    ----------
+    name : str
+        A step of the catalogue.
+    values : mapping
+        Its parameters and outputs; text is converted to their kinds.
+    progress : Progress
+    folder : str, optional
+        Where outputs that are not named are written.
+
+    Returns
+    -------
+    dict
+        Path of each output written, `summary` (lines to show) and `citations`.
+
+    Raises
+    ------
+    RecoError
+        Whatever the user can mend.
+    """
+    step = get_step(name)
+    resolved = resolve(step, values, folder)
+    progress(0.0, step.title)
+    result = action(step.name)(**resolved, progress=progress)
+    write_record(step, resolved, result)
+    progress(1.0, f"{step.title}: done")
+    return result

@@ -1,0 +1,94 @@
+"""Steps that make maps, explain them and report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .common import (CLASS_LAYER, FOLDER, GRID_PARAMS, GROUP_MAPS, GROUP_REPORT, GROUP_TRENDS, MEMBERS,
+                     MEMORY, MODEL_DIR, PERIOD, PROCESSES, REGION, SAMPLES, output)
+from .models import FIT_PARAMS
+from .records import Param, Step
+
+MAP_PARAMS = (MODEL_DIR, *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER, MEMBERS, MEMORY)
+
+ESTIMATE_OUTPUTS = (
+    output("flux", "raster_out", "Respiration",
+           "Estimated flux, a band per time step, in g C m-2 per time step.", "{flux}.tif", "estimate"),
+    output("spread", "raster_out", "Spread",
+           "Standard deviation over the fold means, unit of the flux.", "spread.tif", optional=True),
+    output("relative_spread", "raster_out", "Relative spread",
+           "Spread divided by the estimate.", "relative_spread.tif", optional=True),
+    output("applicability", "raster_out", "Applicability",
+           "1 where drivers resemble the training data, 0.5 at the limit of the area of applicability, 0 "
+           "far outside.", "applicability.tif", optional=True),
+)
+EXPLAIN_OUTPUTS = (
+    output("base_value", "raster_out", "Base value",
+           "What the model expects before it sees the drivers; base value plus contributions is the "
+           "estimate.", "base_value.tif", optional=True),
+    output("shares", "raster_out", "Contribution shares",
+           "Normalised mean absolute contribution, a band per driver (they add up to 1).", "shares.tif"),
+    output("groups", "raster_out", "Contribution groups",
+           "Shares of environment (red), biotic (green) and spatiotemporal (blue) drivers.",
+           "contribution_groups.tif", optional=True),
+    output("dominant", "raster_out", "Dominant driver",
+           "Number of the driver with the largest share.", "dominant_driver.tif", optional=True),
+)
+TREND_OUTPUT = output(
+    "trend", "raster_out", "Trend",
+    "Bands: slope, relative slope (% per year), p, low and high end of the 95 % interval, number of years.",
+    "trend.tif")
+
+TREND_PARAMS = (
+    Param("annual", "choice", "Annual value",
+          "How time steps become years before the trend: sum, mean, or none to use the series as it is.",
+          default="sum", choices=("sum", "mean", "none")),
+    Param("min_years", "integer", "Fewest values", "Pixels with fewer valid values become nodata.",
+          default=10, minimum=3, maximum=10000),
+    Param("engine", "choice", "Engine",
+          "own is RECO's kernel; reference runs pymannkendall pixel by pixel (slow, for checking).",
+          default="own", choices=("own", "reference"), advanced=True),
+)
+
+MAP_STEPS = (
+    Step("predict", "Estimate respiration", GROUP_MAPS,
+         "Map respiration with a fitted model, its spread and where it is applicable.",
+         params=MAP_PARAMS, outputs=ESTIMATE_OUTPUTS, tags=("map", "upscale")),
+    Step("explain", "Explain respiration", GROUP_MAPS,
+         "Map how much each driver contributes to the estimate (exact Shapley values).",
+         params=MAP_PARAMS, outputs=(*EXPLAIN_OUTPUTS, FOLDER), tags=("shap", "contribution")),
+    Step("trend", "Trend of a raster series", GROUP_TRENDS,
+         "Theil-Sen slope and Mann-Kendall test of every pixel.",
+         params=(
+             Param("estimate", "estimate", "Raster series",
+                   "A raster with a band per time step, such as the output of predict."),
+             *TREND_PARAMS, PERIOD, MEMORY),
+         outputs=(replace(TREND_OUTPUT, name="output"),),
+         tags=("theil-sen", "mann-kendall")),
+    Step("estimate_region", "Respiration of a region", GROUP_MAPS,
+         "The main job in one step: respiration, spread, applicability, contributions and trend of a region.",
+         params=(
+             replace(MODEL_DIR, optional=True,
+                     help="Model folder written by fit. Empty: a model is fitted on the samples."),
+             replace(SAMPLES, optional=True,
+                     help="Sample table to fit a model on, where no fitted model is given."),
+             *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER,
+             *(replace(param, name="method", advanced=False, title="Method",
+                       help="Which model to fit where none is given.") if param.name == "model"
+               else replace(param, advanced=True) for param in FIT_PARAMS[1:-1]),
+             *TREND_PARAMS,
+             MEMBERS, MEMORY, PROCESSES),
+         outputs=(*ESTIMATE_OUTPUTS, *EXPLAIN_OUTPUTS, replace(TREND_OUTPUT, optional=True), FOLDER),
+         tags=("map", "shap", "trend", "respiration")),
+    Step("report", "Write a report", GROUP_REPORT,
+         "Gather maps, skill, dependence curves, importances and provenance in one HTML file.",
+         params=(
+             Param("folder", "path", "Result folder", "Folder written by estimate_region."),
+             Param("title", "text", "Title", "Title of the report.", default="Respiration of a region"),
+             replace(MODEL_DIR, optional=True,
+                     help="Model folder; empty: the one named in the run record."),
+             Param("scores", "scores", "Scores", "Score table written by evaluate.", optional=True),
+         ),
+         outputs=(output("output", "file_out", "Report", "Self-contained HTML.", "report.html", "html"),),
+         tags=("html", "figures")),
+)

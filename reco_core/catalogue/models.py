@@ -1,0 +1,94 @@
+"""Steps that learn from samples, and the models they can learn."""
+
+from __future__ import annotations
+
+from .common import GROUP_MODELS, PROCESSES, SAMPLES, output
+from .records import Param, Step
+
+MODELS: dict[str, str] = {
+    "causal_xgboost": "Causality-weighted gradient boosting (CIML-TER, Zhao & Zhu 2025)",
+    "lloyd_taylor": "Temperature response of Lloyd & Taylor (1994)",
+}
+
+MODEL = Param("model", "choice", "Model", "Which model to fit.", default="causal_xgboost",
+              choices=tuple(MODELS))
+WEIGHTS = Param(
+    "weights", "choice", "Feature weights",
+    "How boosting favours drivers: pooled uses PCMCI+ over all training sites together, site_mean averages "
+    "one run per site, by_pft runs one per vegetation class, uniform gives every driver the same weight "
+    "(the baseline), shuffled permutes the pooled weights (a control).",
+    default="pooled", choices=("pooled", "site_mean", "by_pft", "uniform", "shuffled"))
+PER_CLASS = Param(
+    "per_class", "flag", "One model per class",
+    "Fit one model per vegetation class instead of one for all; maps then need a class layer.",
+    default=False)
+FOLDS = Param("folds", "integer", "Folds", "Number of site-grouped folds.", default=10, minimum=2,
+              maximum=1000)
+SEEDS = Param("seeds", "integer", "Seeds", "Number of repeats with another random seed in each fold.",
+              default=20, minimum=1, maximum=1000)
+SEED = Param("seed", "integer", "Master seed", "Seed of the fold assignment.", default=0, minimum=0,
+             advanced=True)
+ALPHA = Param("alpha", "number", "Significance level", "Level of the independence tests of PCMCI+.",
+              default=0.05, minimum=1e-6, maximum=0.5, advanced=True)
+SETTINGS = Param(
+    "settings", "text", "Model settings",
+    "Model settings as name=value pairs separated by commas, for example "
+    "max_depth=4,learning_rate=0.05. Empty: those of the published method.",
+    optional=True, advanced=True)
+
+FIT_PARAMS = (SAMPLES, MODEL, WEIGHTS, PER_CLASS, FOLDS, SEEDS, SEED, ALPHA, SETTINGS, PROCESSES)
+
+MODEL_STEPS = (
+    Step(
+        "find_links", "Find causal links", GROUP_MODELS,
+        "Estimate with PCMCI+ how strongly each driver is linked with respiration.",
+        params=(
+            SAMPLES,
+            Param("mode", "choice", "Aggregation",
+                  "pooled: one run over all sites; by_pft: one per vegetation class; site_mean: one per site, "
+                  "averaged by their number of records.", default="pooled",
+                  choices=("pooled", "by_pft", "site_mean")),
+            ALPHA,
+            Param("engine", "choice", "Engine",
+                  "own is RECO's implementation for contemporaneous links; tigramite is the reference "
+                  "(needs the extra 'causal').", default="own", choices=("own", "tigramite"),
+                  advanced=True),
+            Param("max_lag", "integer", "Largest lag", "Time steps; above 0 needs tigramite.",
+                  default=0, minimum=0, maximum=24, advanced=True),
+            Param("within_site", "choice", "Within a site",
+                  "values uses the data as they are; anomaly subtracts each site's mean seasonal cycle.",
+                  default="values", choices=("values", "anomaly"), advanced=True),
+        ),
+        outputs=(
+            output("output", "file_out", "Links", "Links (JSON) with a CSV beside it.", "links.json",
+                   "links"),
+        ),
+        tags=("pcmci", "causality")),
+    Step(
+        "fit", "Fit a model", GROUP_MODELS,
+        "Fit a model on site-grouped folds and keep it, with its skill, as a model folder.",
+        params=FIT_PARAMS,
+        outputs=(
+            output("output", "folder_out", "Fitted model",
+                   "Model folder: weights, skill on held-out sites and a card to read.", "model", "model"),
+        ),
+        tags=("train", "xgboost")),
+    Step(
+        "evaluate", "Evaluate a model", GROUP_MODELS,
+        "Measure the skill of a model on sites it has not seen.",
+        params=FIT_PARAMS + (
+            Param("scheme", "choice", "Hold-out scheme",
+                  "grouped: folds of whole sites; loso: leave one site out; random: folds of records, which "
+                  "is optimistic and labelled so.", default="grouped",
+                  choices=("grouped", "loso", "random")),
+            Param("assignments", "integer", "Fold assignments",
+                  "How often the sites are dealt into folds anew.", default=1, minimum=1, maximum=100),
+        ),
+        outputs=(
+            output("output", "file_out", "Scores",
+                   "Scores pooled, by class and by site (CSV).", "scores.csv", "scores"),
+            output("predictions", "file_out", "Predictions",
+                   "Held-out estimate of every sample (CSV).", "predictions.csv"),
+        ),
+        tags=("cross-validation", "skill")),
+)

@@ -1,0 +1,47 @@
+"""The one door through which heavy or optional packages enter."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any, Callable
+
+from .errors import MissingDependency
+
+
+def need(module: str, extra: str = "") -> ModuleType:
+    """Import and return `module`, or say which command installs it.
+
+    Parameters
+    ----------
+    module : str
+        Dotted module name.
+    extra : str
+        The extra of the `reco` distribution that carries it; empty for the core.
+
+    Raises
+    ------
+    MissingDependency
+        The package, or something it needs, is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        target = f"reco[{extra}]" if extra else "reco"
+        raise MissingDependency(
+            f"The Python package '{module.split('.')[0]}' cannot be imported: {error}",
+            f"Install it with: python -m pip install '{target}'",
+        ) from error
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel with numba; it releases the GIL, so that threads can share the work.
+
+    Machine code is kept on disk where numba may write; where it may not (a read-only
+    installation without a home folder) the kernel is compiled anew in each process.
+    """
+    njit = need("numba").njit
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # numba: "no locator available"
+        return njit(nogil=True)(function)

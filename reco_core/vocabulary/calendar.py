@@ -1,0 +1,90 @@
+"""Time steps: their starts, lengths and labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import GridError
+
+TIME_STEPS = ("day", "8day", "week", "month", "year")
+
+
+def step_start(times: np.ndarray, time_step: str) -> np.ndarray:
+    """Return the first day of the step that each time lies in (datetime64[D])."""
+    days = np.asarray(times, dtype="datetime64[D]")
+    if time_step in ("month", "year"):
+        return days.astype(f"datetime64[{time_step[0].upper()}]").astype("datetime64[D]")
+    if time_step == "8day":
+        year = days.astype("datetime64[Y]").astype("datetime64[D]")
+        return year + 8 * ((days - year).astype(int) // 8)
+    return days
+
+
+def step_days(times: np.ndarray, time_step: str) -> np.ndarray:
+    """Return the length of each step [d]; the last 8-day step of a year has 5 or 6 days.
+
+    Examples
+    --------
+    >>> step_days(np.array(["2004-02-01", "2003-02-01"], "datetime64[D]"), "month")
+    array([29., 28.])
+    """
+    start = step_start(times, time_step)
+    if time_step in ("month", "year"):
+        coarse = start.astype(f"datetime64[{time_step[0].upper()}]")
+        return ((coarse + 1).astype("datetime64[D]") - start).astype("float64")
+    if time_step == "8day":
+        next_year = (start.astype("datetime64[Y]") + 1).astype("datetime64[D]")
+        return np.minimum(8, (next_year - start).astype(int)).astype("float64")
+    return np.full(start.shape, 7.0 if time_step == "week" else 1.0)
+
+
+def step_label(time: np.datetime64, time_step: str) -> str:
+    """Return the band description of a step: YYYY, YYYY-MM or YYYY-MM-DD."""
+    width = {"year": 4, "month": 7}.get(time_step, 10)
+    return str(np.datetime64(time, "D"))[:width]
+
+
+def infer_time_step(times: np.ndarray) -> str:
+    """Return the time step of a series of dates.
+
+    Raises
+    ------
+    GridError
+        The dates do not follow each other in days, 8-day steps, weeks, months or years.
+    """
+    days = np.asarray(times, dtype="datetime64[D]")
+    if days.size < 2:
+        raise GridError("One time step alone does not tell its length", "Give the time step")
+    gaps = np.diff(days).astype(int)
+    if (gaps <= 0).any():
+        at = int(np.argmax(gaps <= 0)) + 1
+        raise GridError(f"The dates do not increase: {days[at]} follows {days[at - 1]}",
+                        "Sort the time steps and remove doubles")
+    typical = float(np.median(gaps))
+    for name, low, high in (("day", 1, 1), ("8day", 8, 8), ("week", 7, 7), ("month", 28, 31),
+                            ("year", 360, 366)):
+        if low <= typical <= high:
+            return name
+    raise GridError(f"A step of {typical:g} days is no calendar RECO knows",
+                    "Use daily, 8-day, weekly, monthly or annual data")
+
+
+def parse_period(text: str | None) -> tuple[np.datetime64 | None, np.datetime64 | None]:
+    """Return first and last day of a period written as FIRST/LAST.
+
+    Examples
+    --------
+    >>> [str(day) for day in parse_period("2001/2002-02")]
+    ['2001-01-01', '2002-02-28']
+    """
+    if not text:
+        return None, None
+    parts = text.split("/")
+    if len(parts) == 1:
+        parts = parts * 2
+    try:
+        first, last = (np.datetime64(part.strip()) for part in parts)
+        end = (last + 1).astype("datetime64[D]") - 1
+        return first.astype("datetime64[D]"), end
+    except ValueError:
+        raise GridError(f"'{text}' is not a period", "Write it as 2001-01/2010-12 or 1950/1999") from None

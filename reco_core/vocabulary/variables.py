@@ -1,0 +1,116 @@
+"""The one table of variables; every alias is translated once, at reading."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import SchemaError
+
+GROUPS = ("environment", "biotic", "spatiotemporal")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A driver or flux: its canonical name, unit, valid range and other names.
+
+    `group` is the colour it has in contribution maps, `cell_method` how it is
+    aggregated in time, `static` whether it has no time axis.
+    """
+
+    name: str
+    unit: str
+    long_name: str
+    low: float
+    high: float
+    group: str = "environment"
+    aliases: tuple[str, ...] = ()
+    static: bool = False
+    cell_method: str = "mean"
+
+
+def _var(name: str, unit: str, long_name: str, low: float, high: float, group: str = "environment",
+         aliases: str = "", static: bool = False) -> Variable:
+    return Variable(name, unit, long_name, low, high, group, tuple(aliases.split()), static)
+
+
+_FLUX = "g C m-2 d-1"
+_TABLE = (
+    _var("reco", _FLUX, "Ecosystem respiration", -5, 60, "flux", "re ter er reco_nt_vut_ref reco_dt_vut_ref"),
+    _var("rs", _FLUX, "Soil respiration", -5, 60, "flux", "soil_respiration"),
+    _var("rh", _FLUX, "Heterotrophic respiration", -5, 60, "flux", "heterotrophic_respiration"),
+    _var("ta", "degC", "Air temperature", -80, 60, aliases=
+         "ta_f air_temperature tair t2m tavg tmean meantemp temperature temp tas tmp"),
+    _var("ts", "degC", "Soil temperature", -60, 70, aliases=
+         "ts_f_mds_1 ts_f soil_temperature tsoil stl1"),
+    _var("tmin", "degC", "Daily minimum air temperature", -90, 60, aliases="tasmin tmn ta_f_night_min"),
+    _var("tmax", "degC", "Daily maximum air temperature", -70, 65, aliases="tasmax tmx"),
+    _var("vpd", "hPa", "Vapour pressure deficit", 0, 120, aliases="vpd_f"),
+    _var("ea", "hPa", "Vapour pressure", 0, 120, aliases="eabs vap actual_vapour_pressure"),
+    _var("swc", "%", "Soil water content", 0, 100, aliases="swc_f_mds_1 swc_f soil_moisture"),
+    _var("precip", "mm d-1", "Precipitation", 0, 500, aliases=
+         "p_f precipation precipitation pre ppt rain rainfall p_mm_d totalpr pr prec p tp"),
+    _var("sw_in", "W m-2", "Incoming shortwave radiation", 0, 600, aliases="sw_in_f ssrd swdown rsds"),
+    _var("par", "umol m-2 s-1", "Photosynthetic photon flux density", 0, 1500, aliases="ppfd_in ppfd"),
+    _var("net_rad", "W m-2", "Net radiation", -250, 500, aliases="netrad rn"),
+    _var("wind", "m s-1", "Wind speed", 0, 60, aliases="ws_f ws windspeed wind_speed"),
+    _var("pa", "kPa", "Air pressure", 40, 115, aliases="pa_f pressure"),
+    _var("pet", "mm d-1", "Potential evapotranspiration", 0, 50, aliases="potential_evapotranspiration"),
+    _var("lst_day", "degC", "Land surface temperature by day", -80, 80, aliases="lst_day_1km lstd"),
+    _var("lst_night", "degC", "Land surface temperature by night", -90, 60, aliases="lst_night_1km lstn"),
+    _var("lswi", "1", "Land surface water index", -1, 1),
+    _var("soc_0", "g kg-1", "Soil organic carbon at 0 cm", 0, 1000, aliases="soc soc0 soc_0cm", static=True),
+    _var("soc_10", "g kg-1", "Soil organic carbon at 10 cm", 0, 1000, aliases="soc10 soc_10cm", static=True),
+    _var("soc_30", "g kg-1", "Soil organic carbon at 30 cm", 0, 1000, aliases="soc30 soc_30cm", static=True),
+    _var("clay", "%", "Clay content", 0, 100, static=True),
+    _var("silt", "%", "Silt content", 0, 100, static=True),
+    _var("sand", "%", "Sand content", 0, 100, static=True),
+    _var("elevation", "m", "Elevation", -500, 9000, aliases="elev_m elev dem altitude", static=True),
+    _var("slope", "degree", "Slope of the terrain", 0, 90, aliases="slope_deg", static=True),
+    _var("lai", "m2 m-2", "Leaf area index", 0, 15, "biotic", "lai_obs"),
+    _var("fapar", "1", "Absorbed fraction of photosynthetically active radiation", 0, 1, "biotic", "fpar"),
+    _var("ndvi", "1", "Normalised difference vegetation index", -1, 1, "biotic"),
+    _var("evi", "1", "Enhanced vegetation index", -1, 1.5, "biotic"),
+    _var("nirv", "1", "Near-infrared reflectance of vegetation", -0.5, 1, "biotic"),
+    _var("ci", "1", "Clumping index", 0, 1.2, "biotic", "clumping_index"),
+    _var("pv", "%", "Cover of photosynthetic vegetation", 0, 110, "biotic"),
+    _var("npv", "%", "Cover of non-photosynthetic vegetation", 0, 110, "biotic"),
+    _var("bs", "%", "Cover of bare soil", 0, 110, "biotic", "bare_soil"),
+    _var("frac_forest", "1", "Forest fraction", 0, 1, "biotic", "forest_fraction", static=True),
+    _var("gpp", _FLUX, "Gross primary production", -5, 60, "biotic", "gpp_nt_vut_ref"),
+    _var("latitude_abs", "degree", "Absolute latitude", 0, 90, "spatiotemporal", static=True),
+    _var("day_length", "h", "Day length", 0, 24, "spatiotemporal"),
+    _var("season_sin", "1", "Sine of the season", -1, 1, "spatiotemporal"),
+    _var("season_cos", "1", "Cosine of the season", -1, 1, "spatiotemporal"),
+    _var("igbp", "1", "IGBP land-cover class", 0, 255, "biotic", "land_cover lc_type1", static=True),
+)
+
+VARIABLES: dict[str, Variable] = {v.name: v for v in _TABLE}
+_ALIASES = {alias: v.name for v in _TABLE for alias in (v.name, *v.aliases)}
+
+IGBP_CODES = {1: "ENF", 2: "EBF", 3: "DNF", 4: "DBF", 5: "MF", 6: "CSH", 7: "OSH", 8: "WSA", 9: "SAV",
+              10: "GRA", 11: "WET", 12: "CRO", 13: "URB", 14: "CVM", 15: "SNO", 16: "BSV", 17: "WAT"}
+CLASS_FAMILIES = {"CSH": "SHR", "OSH": "SHR", "WSA": "SAV", "DNF": "DBF", "CVM": "CRO"}
+
+
+def canonical_name(name: str) -> str | None:
+    """Return the canonical name of `name`, or None if RECO does not know it."""
+    key = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    return _ALIASES.get(key)
+
+
+def variable(name: str) -> Variable:
+    """Return the variable called `name`; unknown drivers are allowed with wide limits.
+
+    Raises
+    ------
+    SchemaError
+        The name is empty or not an identifier.
+    """
+    known = canonical_name(name)
+    if known is not None:
+        return VARIABLES[known]
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise SchemaError(f"'{name}' cannot be the name of a driver",
+                          "Use letters, digits and underscores, starting with a letter")
+    return Variable(name.lower(), "", name, float("-inf"), float("inf"), "environment")
