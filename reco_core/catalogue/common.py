@@ -81,7 +81,7 @@ FOLDER = Param(
 GRID_PARAMS = (DRIVERS, LAYERS, LAYER_NAMES, VARIABLES, UNITS, START, TIME_STEP, ALIGN)
 
 
-def output(name: str, kind: str, title: str, help_: str, filename: str, creates: str = "",
+def output(name: str, kind: str, title: str, help_: str, filename: str, creates: str = "", *,
            optional: bool = False) -> Param:
     """Return an output parameter."""
     return Param(name, kind, title, help_, filename=filename,

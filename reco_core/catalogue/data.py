@@ -48,7 +48,8 @@ DATA_STEPS = (
                   "carry them.", optional=True),
             Param("columns", "text", "Column map",
                   "For tables: RECO name = column pairs separated by commas, for example "
-                  "site=siteID,reco=RECO,qc=NEE_qc,ta=Air_temperature. Known names need no entry.",
+                  "site=siteID,reco=RECO,qc=NEE_qc,ta=Air_temperature. Known names need no entry. A text in "
+                  "quotes is a value that all rows share, for example site='My tower'.",
                   optional=True),
             Param("units", "text", "Units",
                   "For tables: name=unit pairs separated by commas, for example "
@@ -67,11 +68,12 @@ DATA_STEPS = (
                   "Time step of the table; none keeps that of the files.",
                   default="none", choices=("none", "day", "month", "year")),
             Param("qc_min", "number", "Least quality",
-                  "Least share of measured or well gap-filled data, 0 to 1 (DD and coarser).",
-                  default=0.75, minimum=0, maximum=3),
+                  "Least share of measured or well gap-filled data, 0 to 1, of daily and coarser data; 0 "
+                  "switches the test off. Empty: 0.75. Half-hours have flags instead: see qc_max.",
+                  optional=True, minimum=0, maximum=3),
             Param("qc_max", "integer", "Largest quality flag of half-hours",
-                  "For HH files: keep flags up to this (0 measured, 1 good, 2 medium, 3 poor).",
-                  default=1, minimum=0, maximum=3, advanced=True),
+                  "For half-hours: keep flags up to this (0 measured, 1 good, 2 medium, 3 poor). Empty: 1.",
+                  optional=True, minimum=0, maximum=3, advanced=True),
             Param("negative", "choice", "Negative fluxes",
                   "What to do with respiration below zero.", default="drop",
                   choices=("drop", "keep", "clip"), advanced=True),

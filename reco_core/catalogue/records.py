@@ -110,7 +110,8 @@ def resolve(step: Step, values: Mapping[str, Any], folder: Optional[str] = None)
     for name, value in values.items():
         param = step.param(name)
         if param.name in given:
-            raise ConfigError(f"Step '{step.name}': '{param.name}' is given twice")
+            raise ConfigError(f"Step '{step.name}': '{param.name}' is given twice",
+                              f"'{name}' and '{param.name}' mean the same: give one of them")
         given[param.name] = value
     resolved: dict[str, Any] = {}
     for param in step.params:

@@ -84,7 +84,9 @@ def parse_period(text: str | None) -> tuple[np.datetime64 | None, np.datetime64 
         parts = parts * 2
     try:
         first, last = (np.datetime64(part.strip()) for part in parts)
-        end = (last + 1).astype("datetime64[D]") - 1
-        return first.astype("datetime64[D]"), end
+        start, end = first.astype("datetime64[D]"), (last + 1).astype("datetime64[D]") - 1
+        if not start <= end:  # also where an end is empty
+            raise ValueError
+        return start, end
     except ValueError:
         raise GridError(f"'{text}' is not a period", "Write it as 2001-01/2010-12 or 1950/1999") from None

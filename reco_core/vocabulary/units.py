@@ -35,7 +35,7 @@ _UNITS: dict[str, tuple[str, float, float]] = {
     "m3 m-3": ("1", 1.0, 0.0),
     "g kg-1": ("g kg-1", 1.0, 0.0), "g/kg": ("g kg-1", 1.0, 0.0), "dg kg-1": ("g kg-1", 0.1, 0.0),
     "m": ("m", 1.0, 0.0), "degree": ("degree", 1.0, 0.0), "degrees": ("degree", 1.0, 0.0),
-    "h": ("h", 1.0, 0.0),
+    "h": ("h", 1.0, 0.0), "d": ("d", 1.0, 0.0), "days": ("d", 1.0, 0.0),
 }
 _PER_PERIOD = {"month": "month", "mon": "month", "year": "year", "yr": "year", "y": "year", "a": "year",
                "8day": "8day", "8d": "8day", "week": "week"}

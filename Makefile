@@ -1,0 +1,35 @@
+# `make` prints what can be made.
+.DEFAULT_GOAL := help
+.PHONY: help env demo test real bench lint plugin clean
+
+PYTHON3 ?= python3
+LIBRARY := .venv/bin/python
+
+help:  ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env:  ## Set up what is missing: system packages where allowed, .venv, .venv-qgis
+	@$(PYTHON3) tools/setup_env.py
+
+demo: env  ## Map respiration of a synthetic world through QGIS, into demo/
+	@$(LIBRARY) tools/demo.py
+
+test: env  ## Run every test, those inside QGIS included
+	@$(LIBRARY) tools/run_tests.py
+
+real: env  ## Run the methods on the real data (RECO_DATA), into runs/
+	@RECO_REQUIRE_DATA=1 $(LIBRARY) tools/real.py
+
+bench: env  ## Run the benchmarks; each prints its rows of benchmarks/RESULTS.md
+	@for file in benchmarks/bench_*.py; do echo "[reco] $$file"; $(LIBRARY) "$$file" || exit 1; done
+
+lint: env  ## Check style and types
+	@$(LIBRARY) -m ruff check .
+	@$(LIBRARY) -m mypy
+
+plugin: env  ## Build the plugin, a zip in dist/
+	@$(LIBRARY) tools/build_plugin.py
+
+clean:  ## Remove environments, caches and everything made; runs/ stays
+	@rm -rf .venv .venv-qgis .env-stamp .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

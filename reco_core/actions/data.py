@@ -1,0 +1,124 @@
+"""Actions that read observations, build samples and make the synthetic world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .. import world
+from ..errors import ConfigError
+from ..io import observation_files
+from ..io.cubes import write_cube
+from ..io.driver_files import open_drivers
+from ..io.files import atomic
+from ..io.geotiff import RasterWriter
+from ..io.grid import Grid
+from ..io.points import project
+from ..progress import Progress
+from ..samples import build, collocate, quality
+from ..version import __version__
+from ..vocabulary import canonical_name
+from ..vocabulary.calendar import step_label
+from ..vocabulary.ledger import ledger, ledger_lines
+from .texts import names, pairs
+
+BLOCK_VALUES = 8_000_000
+
+
+def read_observations(*, path: Any, towers: str | None, sites: str | None, columns: str | None, units: str | None,
+                      flux: str, target: str, resolution: str, aggregate: str, qc_min: float | None,
+                      qc_max: float | None, negative: str, period: str | None, output: str,
+                      progress: Progress) -> dict[str, Any]:
+    """Read flux files or tables, check their quality and write one observation table."""
+    given = [path] if isinstance(path, str) else list(path or ())
+    paths = [item for item in (*given, towers) if item]
+    if not paths:
+        raise ConfigError("There is nothing to read: neither files nor a tower layer were given",
+                          "Give path (a file, folder or zip) or towers (a point layer)")
+    steps = set()
+
+    def reduce(ds: xr.Dataset, label: str) -> xr.Dataset:
+        steps.add(ds.attrs["time_step"])
+        quality.check_thresholds(ds.attrs["time_step"], qc_min, qc_max, label)
+        return quality.aggregate(quality.screen(ds, qc_max=qc_max, where=label), aggregate)
+
+    table = observation_files.read_observations(
+        paths, sites=sites, columns=pairs(columns, "columns"), units=pairs(units, "units"), flux=flux, target=target,
+        resolution=resolution, period=period, reduce=reduce, progress=progress.span(0.0, 0.9))
+    by_flags = steps <= set(quality.SUB_DAILY)
+    table = quality.accept(table, qc_min=qc_min, negative=negative, share=not by_flags)
+    progress(0.9, "Writing the observations")
+    observation_files.write_observations(table, output)
+    first, last = (step_label(time, table.attrs["time_step"]) for time in table["time"].values[[0, -1]])
+    lines = [f"{quality.count_records(table)} records of {flux} at {table.sizes['site']} sites, {first} to {last}, "
+             f"time step {table.attrs['time_step']}"]
+    return {"output": output, "summary": lines + ledger_lines(ledger(table)),
+            "citations": _citations(table), "details": {"ledger": ledger(table)}}
+
+
+def build_samples(*, observations: str, source: str, drivers: str | None, layers: list[str] | None,
+                  layer_names: str | None, variables: str | None, units: str | None, start: str | None,
+                  time_step: str, align: str, features: str | None, group_distance: float, missing: str,
+                  output: str, progress: Progress) -> dict[str, Any]:
+    """Join observations with drivers of the towers or of a grid and write the samples."""
+    table = observation_files.open_observations(observations)
+    asked = [canonical_name(name) or name.lower() for name in names(features)]
+    gridded = None
+    if source == "grid":
+        if not drivers and not layers:
+            raise ConfigError("source=grid needs drivers", "Give drivers (a cube, file or folder) or layers")
+        cube = open_drivers(drivers, layers or (), names(layer_names), variables=pairs(variables, "variables"),
+                            units=pairs(units, "units"), start=start, time_step=time_step, align=align,
+                            require=asked or None)
+        gridded = _at_towers(table, cube, asked, progress)
+    elif drivers or layers:
+        raise ConfigError("Gridded drivers are given, but source=site takes those measured at the towers",
+                          "Set source=grid, or leave out drivers and layers")
+    samples = build.build_samples(table, gridded, features=asked or None, group_distance=group_distance,
+                                  missing=missing)
+    progress(0.95, "Writing the samples")
+    observation_files.write_samples(samples, output)
+    sites, groups = (np.unique(samples[name].values.astype(str)).size for name in ("site", "group"))
+    lines = [f"{samples.sizes['sample']} samples at {sites} sites in {groups} tower groups",
+             f"drivers ({samples.attrs['drivers_source']}): {samples.attrs['features'].replace(',', ', ')}"]
+    return {"output": output, "summary": lines + ledger_lines(ledger(samples)),
+            "citations": _citations(samples), "details": {"ledger": ledger(samples)}}
+
+
+def _at_towers(table: xr.Dataset, cube: xr.Dataset, asked: list[str], progress: Progress) -> xr.Dataset:
+    grid = Grid.of(cube)
+    x, y = project(table["lon"].values, table["lat"].values, grid.crs_wkt)
+    return collocate.extract(cube, list(table["site"].values), x, y, table["time"].values,
+                             time_step=table.attrs["time_step"], names=asked or None,
+                             wrap=360.0 if grid.is_geographic else None, progress=progress.span(0.05, 0.9))
+
+
+def make_world(*, cells: int, years: int, towers: int, seed: int, drivers: str, observations: str, truth: str,
+               progress: Progress) -> dict[str, Any]:
+    """Write the synthetic world: towers, drivers and the respiration that it was made with."""
+    cube = world.make_drivers(cells, cells, years)
+    table = world.make_observations(cube, towers, seed)
+    with atomic(observations) as part:
+        table.to_csv(part, index=False, lineterminator="\n", float_format="%.6f")
+    write_cube(cube, drivers, memory_gb=2.0, progress=progress.span(0.0, 0.5))
+    _write_truth(cube, truth, progress.span(0.5, 1.0))
+    return {"drivers": drivers, "observations": observations, "truth": truth, "citations": [],
+            "summary": [f"{table['site'].nunique()} towers with {len(table)} site-months",
+                        f"{cells} x {cells} cells, {years} years of ta, lai and soc_0"]}
+
+
+def _write_truth(cube: xr.Dataset, path: str, progress: Progress) -> None:
+    bands = [step_label(time, "month") for time in cube["time"].values]
+    rows = max(1, BLOCK_VALUES // (len(bands) * cube.sizes["x"]))
+    tags = {"RECO_VERSION": __version__, "RECO_STEP": "make_world", "UNITS": "g C m-2 month-1"}
+    with RasterWriter(path, Grid.of(cube), bands, unit="g C m-2 month-1", tags=tags) as writer:
+        for row in range(0, cube.sizes["y"], rows):
+            progress(row / cube.sizes["y"], "Writing the true respiration")
+            flux = world.monthly_total(world.respiration(cube.isel(y=slice(row, row + rows))))
+            writer.write(flux.values.astype("float32"), row, 0)
+
+
+def _citations(ds: xr.Dataset) -> list[str]:
+    return [part for part in str(ds.attrs.get("citation", "")).split("; ") if part]

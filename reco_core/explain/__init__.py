@@ -1,0 +1,1 @@
+"""What each driver contributes to an estimate."""

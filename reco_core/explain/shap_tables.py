@@ -1,0 +1,157 @@
+r"""Exact Shapley values of boosted trees for very many rows.
+
+A leaf with value v contributes to feature j
+
+.. math:: \phi_j = v\,(o_j - z_j) \int_0^1 \prod_{k \ne j} [z_k (1 - t) + o_k t]\,dt
+
+where, for each feature on its path, o is 1 if the row's decisions point towards the leaf and
+z is the share of training weight that went that way. Gauss-Legendre quadrature with half as
+many points as there are features is exact for this polynomial.
+
+What a leaf contributes therefore depends only on the yes-or-no decisions on its path. Each
+tree is cut into groups of leaves that depend on at most `BITS` decisions together; for every
+pattern of those decisions the summed contributions are computed once, in double precision, and
+kept in a table. A row then needs, for each group, its pattern and one vector addition.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Callable, Iterator, Optional
+
+import numpy as np
+
+from ..progress import SILENT, Progress
+from .forest import Forest, read_forest
+
+BITS = 11
+ROWS_PER_BLOCK = 512
+BLOCKS_PER_TASK = 32
+TABLE_BYTES = 64 * 2**20
+GROUPS_PER_TASK = 16
+DEEPEST = 14
+
+Task = Callable[[], None]
+
+
+class TableExplainer:
+    """The contributions of one booster.
+
+    Parameters
+    ----------
+    forest : Forest
+        From `read_forest`.
+    """
+
+    def __init__(self, forest: Forest) -> None:
+        from .kernels import LANES, expected_value, group_nodes
+
+        self.forest = forest
+        expected, deepest = expected_value(forest.left, forest.right, forest.start, forest.value, forest.cover)
+        self.base_value = forest.base_score + expected
+        self.depth = int(deepest)
+        (self._group_start, self._leaf_start, self._leaves, self._bit_start, self._bits,
+         self._parent) = group_nodes(forest.left, forest.right, forest.start, BITS)
+        self._tree_of = np.repeat(np.arange(forest.trees), np.diff(self._group_start))
+        self._lanes = -(-forest.features // LANES) * LANES
+        self._table_start = np.concatenate([[0], np.cumsum(1 << np.diff(self._bit_start))]).astype("int64")
+        points, weights = np.polynomial.legendre.leggauss((self.depth + 1) // 2 or 1)
+        self._points, self._weights = (points + 1) / 2, weights / 2
+
+    @classmethod
+    def of(cls, booster: Any) -> Optional[TableExplainer]:
+        """Return the explainer of a booster, or None if its trees are too deep or not of the plain kind."""
+        forest = read_forest(booster)
+        if forest is None:
+            return None
+        explainer = cls(forest)
+        return explainer if explainer.depth <= DEEPEST else None
+
+    def contributions(self, X: np.ndarray, progress: Progress = SILENT) -> np.ndarray:
+        """Return contributions and base value; the same as `tree_shap.contributions`.
+
+        Parameters
+        ----------
+        X : array of shape (n, p) [units of the training data]
+            NaN take each split's default direction.
+
+        Returns
+        -------
+        array of shape (n, p + 1) [unit of the target], float32
+        """
+        rows = np.ascontiguousarray(X, dtype="float32")
+        features = self.forest.features
+        if rows.ndim != 2 or rows.shape[1] != features:
+            raise ValueError(f"rows of shape {rows.shape} where the trees have {features} features")
+        blocks = -(-len(rows) // ROWS_PER_BLOCK)
+        bins = np.empty((blocks, features, ROWS_PER_BLOCK), dtype="uint16")
+        out = np.zeros(blocks * ROWS_PER_BLOCK * self._lanes, dtype="float32")
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            _run(pool, self._bin_tasks(rows, bins), progress)
+            for first, last in self._chunks():
+                table = self._tables(first, last, pool, progress)
+                _run(pool, self._add_tasks(bins, first, last, table, out), progress)
+                progress(last / self.forest.trees)
+        result = np.empty((len(rows), features + 1), dtype="float32")
+        result[:, :-1] = out.reshape(-1, self._lanes)[:len(rows), :features]
+        result[:, -1] = self.base_value
+        return result
+
+    def _bin_tasks(self, rows: np.ndarray, bins: np.ndarray) -> Iterator[Task]:
+        from .kernels import bin_rows
+
+        for at in range(0, len(bins), BLOCKS_PER_TASK):
+            part = rows[at * ROWS_PER_BLOCK:(at + BLOCKS_PER_TASK) * ROWS_PER_BLOCK]
+            yield partial(bin_rows, part, self.forest.edges, self.forest.edge_start, bins[at:at + BLOCKS_PER_TASK])
+
+    def _chunks(self) -> Iterator[tuple[int, int]]:
+        """Yield first and last tree of runs whose tables fit into TABLE_BYTES."""
+        limit = TABLE_BYTES // (4 * self._lanes)
+        entries = self._table_start[self._group_start]
+        first = 0
+        while first < self.forest.trees:
+            last = first + 1
+            while last < self.forest.trees and entries[last + 1] - entries[first] <= limit:
+                last += 1
+            yield first, last
+            first = last
+
+    def _tables(self, first: int, last: int, pool: ThreadPoolExecutor, progress: Progress) -> np.ndarray:
+        from .kernels import fill_tables
+
+        forest = self.forest
+        begin, end = self._group_start[first], self._group_start[last]
+        origin = self._table_start[begin]
+        table = np.zeros((self._table_start[end] - origin + 1) * self._lanes, dtype="float32")
+        _run(pool, (partial(fill_tables, (group, min(group + GROUPS_PER_TASK, end)), self._tree_of, forest.start,
+                            self._leaf_start, self._leaves, self._bit_start, self._bits, forest.left, self._parent,
+                            forest.feature, forest.cover, forest.value, self._points, self._weights, self.depth,
+                            table, self._table_start, origin, self._lanes)
+                    for group in range(begin, end, GROUPS_PER_TASK)), progress)
+        return table
+
+    def _add_tasks(self, bins: np.ndarray, first: int, last: int, table: np.ndarray,
+                   out: np.ndarray) -> Iterator[Task]:
+        from .kernels import add_tables
+
+        forest = self.forest
+        per_block = ROWS_PER_BLOCK * self._lanes
+        for at in range(0, len(bins), BLOCKS_PER_TASK):
+            yield partial(add_tables, bins[at:at + BLOCKS_PER_TASK], (first, last), self._group_start, self._bit_start,
+                          self._bits, forest.feature, forest.bin, forest.default_left, table, self._table_start,
+                          self._lanes, out[at * per_block:(at + BLOCKS_PER_TASK) * per_block])
+
+
+def _run(pool: ThreadPoolExecutor, tasks: Iterator[Task], progress: Progress) -> None:
+    """Run all tasks; asks between them whether to stop."""
+    waiting = [pool.submit(task) for task in tasks]
+    try:
+        for task in waiting:
+            task.result()
+            progress.check()
+    except BaseException:
+        for task in waiting:
+            task.cancel()
+        raise

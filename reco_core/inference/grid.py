@@ -1,0 +1,183 @@
+"""From windows of a driver cube to the rows that a model sees, and back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Optional, Sequence
+
+import numpy as np
+
+from ..errors import ArtifactError, GridError
+from ..io.driver_values import check_range
+from ..vocabulary.calendar import step_label
+from ..vocabulary.variables import CLASS_FAMILIES, IGBP_CODES
+from .tiles import Tile
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..models.base import FittedModel
+
+CLASS_VARIABLE = "igbp"
+OUTSIDE = "outside the region"
+NO_CLASS = "of a land-cover class the model does not know"
+
+
+@dataclass(frozen=True)
+class Block:
+    """The cells and time steps of a tile that can be estimated, as rows.
+
+    `X` has shape (n, p) in the order of the model's features; `stratum` holds their class
+    labels or is None; `index` says where each row lies in `shape` = (time steps, rows, columns).
+    """
+
+    tile: Tile
+    steps: slice
+    shape: tuple[int, int, int]
+    index: np.ndarray
+    X: np.ndarray
+    stratum: Optional[np.ndarray]
+
+    def grid(self, values: np.ndarray) -> np.ndarray:
+        """Return rows of shape (n,) as a float32 map of `shape`, NaN where there is no row."""
+        result = np.full(self.shape, np.nan, dtype="float32")
+        result.ravel()[self.index] = values
+        return result
+
+
+@dataclass
+class DriverReader:
+    """Reads tiles of the drivers that a model needs.
+
+    Parameters
+    ----------
+    drivers : xarray.Dataset of kind drivers
+        May have a boolean variable `inside` (y, x) and, for models with one model per
+        class, a variable `igbp` (y, x) of class codes.
+    fitted : FittedModel
+    """
+
+    drivers: xr.Dataset
+    fitted: FittedModel
+    missing: Counter = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        check_fits(self.drivers, self.fitted)
+        self.names = list(self.fitted.feature_names)
+        self.times = np.asarray(self.drivers["time"].values, dtype="datetime64[D]")
+        self.labels = [step_label(time, self.fitted.time_step) for time in self.times]
+        self.height, self.width = self.drivers.sizes["y"], self.drivers.sizes["x"]
+        self._classes = _class_table(self.fitted.strata) if self.fitted.strata else None
+        static = [name for name in self.names if "time" not in self.drivers[name].dims]
+        self._order = static + [name for name in self.names if name not in static]
+
+    def read(self, tile: Tile, steps: slice) -> Optional[Block]:
+        """Return what can be estimated of a tile at some time steps, or None if there is nothing.
+
+        Raises
+        ------
+        SchemaError
+            A driver has values outside its valid range.
+        """
+        shape = (steps.stop - steps.start, *tile.shape)
+        usable, labels = self._place(tile)
+        usable = np.broadcast_to(usable, shape).copy()
+        columns: dict[str, np.ndarray] = {}
+        for name in self._order:
+            if not usable.any():
+                return None
+            values = self._window(name, tile, steps)
+            gap = np.broadcast_to(np.isnan(values), shape)
+            self.missing[f"without '{name}'"] += int((gap & usable).sum())
+            usable &= ~gap
+            columns[name] = np.broadcast_to(values, shape)
+        index = np.flatnonzero(usable)
+        if index.size == 0:
+            return None
+        X = np.empty((index.size, len(self.names)), dtype="float32")
+        for k, name in enumerate(self.names):
+            X[:, k] = columns[name].reshape(-1)[index] if columns[name].flags.c_contiguous else columns[name][usable]
+        stratum = None if labels is None else np.broadcast_to(labels, shape)[usable]
+        return Block(tile, steps, shape, index, X, stratum)
+
+    def _place(self, tile: Tile) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        """Return which cells of the tile count, and their class labels."""
+        usable = np.ones(tile.shape, dtype=bool)
+        if "inside" in self.drivers:
+            usable = self.drivers["inside"].isel(y=tile.rows, x=tile.columns).values.astype(bool)
+            self.missing[OUTSIDE] += int((~usable).sum())
+        if self._classes is None:
+            return usable, None
+        codes = self.drivers[CLASS_VARIABLE].isel(y=tile.rows, x=tile.columns).values
+        number = np.where(np.isfinite(codes), codes, -1)
+        whole = np.where((number == np.round(number)) & (number >= 0) & (number <= 255), number, 0).astype(int)
+        labels = self._classes[whole]
+        unknown = labels == ""
+        self.missing[NO_CLASS] += int((unknown & usable).sum())
+        return usable & ~unknown, labels
+
+    def _window(self, name: str, tile: Tile, steps: slice) -> np.ndarray:
+        """Return a window of a driver, shape (time or 1, y, x), after checking its range."""
+        window = self.drivers[name].isel(y=tile.rows, x=tile.columns)
+        if "time" in window.dims:
+            values = window.isel(time=steps).transpose("time", "y", "x").values
+            labels: Sequence[str] = self.labels[steps]
+        else:
+            values = window.transpose("y", "x").values[None]
+            labels = [""]
+        for label, layer in zip(labels, values):
+            check_range(name, layer, f"time step {label}" if label else "the static layer")
+        return values
+
+    def nothing_valid(self) -> GridError:
+        """Return the error to raise when no pixel of the whole map could be estimated."""
+        cells = self.height * self.width * len(self.times)
+        reasons = [f"{count} {reason}" for reason, count in self.missing.most_common() if count]
+        return GridError(
+            f"No valid pixel in {cells} cells and time steps: " + "; ".join(reasons or ["no reason was found"]),
+            "Check that the drivers cover the region and the period, and their nodata values")
+
+
+def check_fits(drivers: xr.Dataset, fitted: FittedModel) -> None:
+    """Check that a driver cube has what a model needs; reads no pixel.
+
+    Raises
+    ------
+    ArtifactError
+        A driver is missing, or the time steps differ.
+    GridError
+        The drivers have no time axis.
+    """
+    if "time" not in drivers.dims:
+        raise GridError("The drivers have no time axis: none of them carries dates",
+                        "Give the first date (start), or layers whose bands are named YYYY-MM")
+    fitted.columns([str(name) for name in drivers.data_vars if name != "inside"])
+    found = drivers.attrs.get("time_step")
+    if found != fitted.time_step:
+        raise ArtifactError(
+            f"The model estimates per {fitted.time_step} and the drivers have the time step {found}",
+            f"Give drivers per {fitted.time_step}, or fit a model on samples per {found}")
+    if fitted.strata and CLASS_VARIABLE not in drivers:
+        raise ArtifactError("The model has one model per vegetation class and there is no class layer",
+                            "Give a raster of IGBP codes as the class layer")
+
+
+def _class_table(strata: Sequence[str]) -> np.ndarray:
+    """Return for each code 0..255 the model's class, or an empty text."""
+    table = np.full(256, "", dtype=object)
+    for code, label in IGBP_CODES.items():
+        family = CLASS_FAMILIES.get(label, label)
+        table[code] = label if label in strata else family if family in strata else ""
+    return table
+
+
+def bytes_per_value(features: int) -> float:
+    """Return what reading holds for each pixel and time step [bytes]: drivers, rows and their index."""
+    return 4.0 * features * 2 + 8 + 2
+
+
+def class_codes(values: Any) -> set[int]:
+    """Return the class codes in a raster."""
+    flat = np.asarray(values, dtype="float64")
+    return {int(code) for code in np.unique(flat[np.isfinite(flat)])}

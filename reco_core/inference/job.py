@@ -1,0 +1,167 @@
+"""One pass over the tiles of a map, whatever is made of its estimates."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Callable, Optional, Sequence
+
+import numpy as np
+
+from ..errors import ArtifactError
+from ..progress import SILENT, Progress
+from .applicability import ApplicabilityArea
+from .grid import Block, DriverReader, bytes_per_value
+from .tiles import Clock, Tile, TilePlan, plan_tiles
+
+if TYPE_CHECKING:
+    from ..models.base import FittedModel
+
+ROWS = 16384
+LARGEST_ERROR = 1e-4
+Contribute = Callable[[np.ndarray, Optional[np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What was computed for the rows of a block; None what nobody asked for.
+
+    `mean` and `spread` (n,) [unit of the target], `contributions` (n, p + 1) [unit of the
+    target] with the base value last, `applicability` (n,) [1].
+    """
+
+    block: Block
+    mean: np.ndarray
+    spread: np.ndarray
+    contributions: Optional[np.ndarray] = None
+    applicability: Optional[np.ndarray] = None
+
+
+class Product:
+    """Something made of the estimates, tile by tile; subclasses say what they need and hold.
+
+    `per_pixel` and `per_value` are the bytes it holds for each pixel of a tile, and for each
+    pixel and time step of a batch.
+    """
+
+    contributions = False
+    applicability = False
+    per_pixel = 0.0
+    per_value = 0.0
+
+    def begin(self, tile: Tile) -> None:
+        """Start with a new tile."""
+
+    def add(self, estimates: Estimates) -> None:
+        """Take the estimates of some time steps of the tile; called in the order of time."""
+
+    def end(self, tile: Tile) -> None:
+        """Finish the tile."""
+
+
+@dataclass
+class MapJob:
+    """Estimates of a model on a grid, computed once and handed to all products.
+
+    Parameters
+    ----------
+    reader : DriverReader
+    fitted : FittedModel
+    products : sequence of Product
+    contribute : callable (X, stratum) -> array of shape (n, p + 1)
+        Contributions to the estimate; needed if a product wants them.
+    members : {"all", "one_per_fold"}
+    memory_gb : float [GB]
+    """
+
+    reader: DriverReader
+    fitted: FittedModel
+    products: Sequence[Product]
+    contribute: Optional[Contribute] = None
+    members: str = "all"
+    memory_gb: float = 2.0
+    additivity_error: float = 0.0
+    valid: int = 0
+    missing: Counter = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._explains = any(product.contributions for product in self.products)
+        self._area: Optional[ApplicabilityArea] = None
+        if any(product.applicability for product in self.products):
+            reference = self.fitted.reference
+            self._area = ApplicabilityArea.of(reference["X"], reference["fold"], reference.get("weights"))
+
+    def plan(self) -> TilePlan:
+        """Return the tiles of this job."""
+        features = len(self.reader.names)
+        # rows and maps of mean, spread and applicability; contributions as rows
+        per_value = bytes_per_value(features) + 3 * 8 + 4 * 8
+        if self._explains:
+            per_value += 8.0 * (features + 1) * 2
+        return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
+                          per_value=per_value + sum(p.per_value for p in self.products),
+                          per_pixel=sum(p.per_pixel for p in self.products), memory_gb=self.memory_gb)
+
+    def run(self, progress: Progress = SILENT) -> None:
+        """Work through all tiles.
+
+        Raises
+        ------
+        GridError
+            Not a single pixel could be estimated; the message counts the reasons.
+        ArtifactError
+            Contributions do not add up to the estimates.
+        """
+        plan = self.plan()
+        clock = Clock(len(plan.tiles))
+        batches = list(plan.batches())
+        for number, tile in enumerate(plan.tiles):
+            for product in self.products:
+                product.begin(tile)
+            for part, steps in enumerate(batches):
+                start = (number + part / len(batches)) / len(plan.tiles)
+                end = (number + (part + 1) / len(batches)) / len(plan.tiles)
+                self._batch(tile, steps, progress, clock, number, start, end)
+            for product in self.products:
+                product.end(tile)
+        if self.valid == 0:
+            raise self.reader.nothing_valid()
+
+    def _batch(self, tile: Tile, steps: slice, progress: Progress, clock: Clock, number: int,
+               start: float, end: float) -> None:
+        progress(start, clock.message(number, start))
+        block = self.reader.read(tile, steps)
+        if block is None:
+            return
+        estimates = self._compute(block, progress, clock, number, start, end)
+        self.valid += len(block.index)
+        for product in self.products:
+            product.add(estimates)
+
+    def _compute(self, block: Block, progress: Progress, clock: Clock, number: int,
+                 start: float, end: float) -> Estimates:
+        n, features = block.X.shape
+        mean, spread = np.empty(n), np.empty(n)
+        phi = np.empty((n, features + 1)) if self._explains else None
+        near = np.empty(n) if self._area is not None else None
+        for first in range(0, n, ROWS):
+            fraction = start + (end - start) * first / n
+            progress(fraction, clock.message(number, fraction))
+            part = slice(first, first + ROWS)
+            X, stratum = block.X[part], None if block.stratum is None else block.stratum[part]
+            mean[part], spread[part] = self.fitted.estimate(X, stratum=stratum, members=self.members)
+            if phi is not None and self.contribute is not None:
+                phi[part] = self.contribute(X, stratum)
+                self._check(phi[part], mean[part])
+            if near is not None and self._area is not None:
+                near[part] = self._area.applicability(X)
+        return Estimates(block, mean, spread, phi, near)
+
+    def _check(self, phi: np.ndarray, mean: np.ndarray) -> None:
+        gap = np.abs(phi.sum(axis=1) - mean) / np.maximum(1.0, np.abs(mean))
+        self.additivity_error = max(self.additivity_error, float(gap.max()))
+        if self.additivity_error > LARGEST_ERROR:
+            raise ArtifactError(
+                f"Contributions and base value miss the estimate by {self.additivity_error:.2g} of it; "
+                f"at most {LARGEST_ERROR:g} is allowed", "The model is damaged: fit it again")

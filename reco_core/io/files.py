@@ -1,0 +1,170 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import hashlib
+import itertools
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Iterator
+
+from ..errors import RecoError, ResourceError, SchemaError
+
+PREFIX = ".reco-partial-"
+MARKS = (".zgroup", "zarr.json", "model.json")  # folders that RECO wrote and may replace carry one of these
+NEARLY_NOTHING = 1 << 20
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_pending: set[Path] = set()
+_number = itertools.count()
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; what is written there becomes `path` at the end.
+
+    Works for files and for folders, which the caller makes. An existing file is replaced; an
+    existing folder only if it is empty or RECO wrote it. After an error nothing is left.
+
+    Parameters
+    ----------
+    path : path
+        Final name; folders above it are made.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write; ends like `path`.
+
+    Raises
+    ------
+    ResourceError
+        The disk is full, writing is not allowed, or a folder of others is in the way.
+    """
+    target = Path(path)
+    refuse_foreign(target)
+    temporary = target.with_name(f"{PREFIX}{os.getpid()}-{next(_number)}-{target.name}")
+    _pending.add(temporary)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _move(temporary, target)
+    except RecoError:
+        raise
+    except Exception as error:
+        explained = _explain(error, target)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        remove(temporary)
+        _pending.discard(temporary)
+
+
+def refuse_foreign(target: Path) -> None:
+    """Raise `ResourceError` if `target` is a folder that RECO did not write."""
+    if target.is_dir() and not any((target / mark).exists() for mark in MARKS) and any(target.iterdir()):
+        raise ResourceError(f"'{target}' is a folder with files of others: it is not replaced",
+                            "Give another name, or empty the folder first")
+
+
+def _move(temporary: Path, target: Path) -> None:
+    if not target.is_dir():
+        os.replace(temporary, target)
+        return
+    if temporary.is_file():
+        raise ResourceError(f"'{target}' is a folder and a file shall have its name", "Give another name")
+    old = target.with_name(f"{PREFIX}old-{os.getpid()}-{next(_number)}-{target.name}")
+    os.replace(target, old)
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    remove(old)
+
+
+def _explain(error: Exception, target: Path) -> ResourceError | None:
+    """Return what the user can mend about an error of the operating system, or None."""
+    number = getattr(error, "errno", None)
+    if number in _FULL or "No space left on device" in str(error) or _nearly_full(target.parent):
+        return ResourceError(f"The disk is full: '{target}' could not be written",
+                             "Free some space or write to another disk")
+    if number in _REFUSED:
+        name = getattr(error, "filename", None) or target
+        return ResourceError(f"No permission for '{name}' while writing '{target}'",
+                             "Choose a folder you may write to, or close the program that holds the file")
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return ResourceError(f"'{target.parent}' is not a folder: '{target}' could not be written",
+                             "Give a path whose folders are folders")
+    return None
+
+
+def _nearly_full(folder: Path) -> bool:
+    """Return whether nothing more can be written: libraries hide the number of such errors."""
+    try:
+        return shutil.disk_usage(folder).free < NEARLY_NOTHING
+    except OSError:
+        return False
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder if it is there; never fails."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def remove_pending() -> None:
+    """Remove everything that is still being written; for the last moment of a stopped process."""
+    for path in list(_pending):
+        remove(path)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file, or of a folder's file names and contents in stable order.
+
+    Raises
+    ------
+    SchemaError
+        There is no such file.
+    """
+    source = require(path, "file")
+    if not source.is_dir():
+        with open(source, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    inside = {file.relative_to(source).as_posix(): file for file in source.rglob("*") if file.is_file()}
+    for name in sorted(inside):
+        digest.update(f"{name}\0{sha256(inside[name])}\n".encode())
+    return digest.hexdigest()
+
+
+def require(path: str | os.PathLike[str], what: str) -> Path:
+    """Return `path` if it exists.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What it should be, for the message.
+
+    Raises
+    ------
+    SchemaError
+        There is no such file or folder.
+    """
+    found = Path(path)
+    if found.exists():
+        return found
+    hint = "Check the path"
+    if found.parent.is_dir():
+        near = difflib.get_close_matches(found.name, [item.name for item in found.parent.iterdir()], n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"'{found.parent}' exists, but has no '{found.name}'"
+    raise SchemaError(f"There is no {what} '{path}'", hint)

@@ -1,0 +1,100 @@
+"""Colours, letters and how numbers and units are written."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+INK = "#1f2428"
+SOFT = "#5f6b73"
+RULE = "#c9d0d4"
+MISSING = "#e6e8e9"
+ACCENT = "#0b5563"
+
+GROUP_COLOURS = {"environment": "#d55e00", "biotic": "#009e73", "spatiotemporal": "#0072b2"}
+GROUP_TITLES = {"environment": "Environment", "biotic": "Biotic", "spatiotemporal": "Spatiotemporal"}
+OTHER_COLOUR = "#b9c0c4"
+
+# Okabe & Ito (2008) first, then muted colours of P. Tol: told apart by all common kinds of colour vision
+CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#332288",
+                 "#882255", "#999933", "#117733", "#661100", "#6699cc", "#888888")
+
+RAMPS = {"flux": "viridis", "spread": "cividis", "relative_spread": "cividis", "applicability": "Blues",
+         "share": "YlGnBu", "slope": "PuOr_r", "relative": "PuOr_r"}
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 8.5, "axes.titlesize": 9.5, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "axes.titlepad": 7.0, "axes.labelsize": 8.5, "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT, "axes.linewidth": 0.7, "axes.spines.top": False, "axes.spines.right": False,
+    "xtick.color": SOFT, "ytick.color": SOFT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.0, "ytick.labelsize": 8.0, "xtick.major.size": 3.0, "ytick.major.size": 3.0,
+    "xtick.major.width": 0.7, "ytick.major.width": 0.7, "text.color": INK, "legend.frameon": False,
+    "legend.fontsize": 8.0, "figure.facecolor": "white", "savefig.facecolor": "white",
+    "hatch.linewidth": 0.5, "axes.grid": False, "grid.color": "#e3e7e9", "grid.linewidth": 0.7,
+    "axes.axisbelow": True, "svg.hashsalt": "reco", "mathtext.fontset": "dejavusans",
+}
+
+_SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+FLUX_TITLES = {"reco": "Ecosystem respiration", "rs": "Soil respiration", "rh": "Heterotrophic respiration"}
+
+
+def pretty_unit(unit: str) -> str:
+    """Return a unit with raised exponents.
+
+    Examples
+    --------
+    >>> pretty_unit("g C m-2 month-1")
+    'g C m⁻² month⁻¹'
+    """
+    if unit in ("", "1", "-"):
+        return ""
+    unit = unit.replace("yr-1 yr-1", "yr-2")
+    text = re.sub(r"(?<=[A-Za-z])(-?\d+)\b", lambda match: match.group(1).translate(_SUPER), unit)
+    return text.replace("degC", "°C").replace("umol", "µmol")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Return 'text [unit]', or the text alone where there is no unit."""
+    pretty = pretty_unit(unit)
+    return f"{text} [{pretty}]" if pretty else text
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with so many significant digits, thousands set apart, or an en dash for none.
+
+    Examples
+    --------
+    >>> number(51205.382), number(0.0031847), number(-12.34), number(float("nan"))
+    ('51,200', '0.00318', '−12.3', '–')
+    """
+    if value is None or not np.isfinite(value):
+        return "–"
+    size = abs(float(value))
+    places = digits - 1 - int(np.floor(np.log10(size))) if size > 0 else 0
+    rounded = round(float(value), places)
+    if size and not 1e-4 <= size < 1e9:
+        return f"{value:.{digits - 1}e}".replace("-", "−")
+    return f"{rounded:,.{max(places, 0)}f}".replace("-", "−")
+
+
+def percent(share: Any, digits: int = 0) -> str:
+    """Return a share of 1 as a percentage.
+
+    Examples
+    --------
+    >>> percent(0.4415), percent(0.004)
+    ('44\xa0%', '0.4\xa0%')
+    """
+    if share is None or not np.isfinite(share):
+        return "–"
+    value = 100 * float(share)
+    if digits == 0 and (0 < value < 1 or 99 < value < 100):
+        digits = 1
+    return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def driver_colours(count: int) -> list[str]:
+    """Return `count` colours that stay apart."""
+    return [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(count)]

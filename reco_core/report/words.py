@@ -1,0 +1,170 @@
+"""What the report says in words; every number comes from the inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .inputs import ReportInputs
+from .palette import FLUX_TITLES, GROUP_TITLES, number, percent, pretty_unit
+
+STEP_WORDS = {"month": "month", "year": "year", "8day": "8-day step", "week": "week", "day": "day"}
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A number that stands out at the top."""
+
+    value: str
+    unit: str
+    label: str
+
+
+def carbon(grams: float) -> tuple[str, str]:
+    """Return a mass of carbon with a unit that keeps it readable.
+
+    Examples
+    --------
+    >>> carbon(5.12e16), carbon(3.2e9)
+    (('51.2', 'Pg C'), ('3.20', 'Gg C'))
+    """
+    for factor, unit in ((1e15, "Pg C"), (1e12, "Tg C"), (1e9, "Gg C"), (1e6, "Mg C")):
+        if abs(grams) >= factor:
+            return number(grams / factor), unit
+    return number(grams / 1e3), "kg C"
+
+
+def square_km(square_metres: float) -> str:
+    """Return an area in km2, or millions of them."""
+    km2 = square_metres / 1e6
+    return f"{number(km2 / 1e6)} million km²" if km2 >= 1e6 else f"{number(km2)} km²"
+
+
+def span_of(inputs: ReportInputs) -> str:
+    """Return the first and last time step as text."""
+    times = inputs.series.times
+    return times[0] if len(times) == 1 else f"{times[0]} to {times[-1]}"
+
+
+def flux_title(inputs: ReportInputs) -> str:
+    """Return the name of the flux."""
+    return FLUX_TITLES.get(inputs.flux_kind, inputs.flux_kind)
+
+
+def driver_order(inputs: ReportInputs) -> list[str]:
+    """Return driver names, largest mean share first."""
+    names = [driver.name for driver in inputs.drivers]
+    return sorted(names, key=lambda name: -float(inputs.driver_numbers.get(name, {}).get("mean", 0.0)))
+
+
+def key_figures(inputs: ReportInputs) -> list[KeyFigure]:
+    """Return the numbers of the strip under the title."""
+    n, unit = inputs.numbers, pretty_unit(inputs.unit)
+    found = [KeyFigure(number(n.get("mean")), unit, f"mean {flux_title(inputs).lower()}")]
+    if "total_per_year" in n:
+        value, mass = carbon(n["total_per_year"])
+        found.append(KeyFigure(value, f"{mass} yr⁻¹", f"total of the region ({square_km(n['area'])})"))
+    if "relative_spread" in n:
+        found.append(KeyFigure(percent(n["relative_spread"]), "of the mean", "spread over the fold models"))
+    if "applicable" in n:
+        found.append(KeyFigure(percent(n["applicable"]), "of area and time", "inside the area of applicability"))
+    order = driver_order(inputs)
+    if order and inputs.driver_numbers:
+        top = order[0]
+        name = next(driver.long_name for driver in inputs.drivers if driver.name == top)
+        found.append(KeyFigure(percent(inputs.driver_numbers[top]["mean"]), "of the contributions", name.lower()))
+    grouped = pooled_score(inputs)
+    if grouped:
+        found.append(KeyFigure(number(grouped.get("r2_nse")), "R²", "on sites held out"))
+    if "trend_slope" in n:
+        found.append(KeyFigure(_signed(n["trend_slope"]), pretty_unit(inputs.trend_unit), "mean trend"))
+    return found
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "") + number(value)
+
+
+def pooled_score(inputs: ReportInputs) -> dict[str, float]:
+    """Return the pooled site-grouped scores, empty if there are none."""
+    if inputs.skill is None:
+        return {}
+    for row in inputs.skill.rows:
+        if row.scheme == "grouped" and row.kind == "pooled":
+            return dict(row.values)
+    return {}
+
+
+def summary(inputs: ReportInputs) -> list[str]:
+    """Return the summary as paragraphs."""
+    parts = [_flux_words(inputs), _skill_words(inputs), _driver_words(inputs), _trend_words(inputs)]
+    return [part for part in parts if part]
+
+
+def _flux_words(inputs: ReportInputs) -> str:
+    n, unit = inputs.numbers, pretty_unit(inputs.unit)
+    step = STEP_WORDS.get(inputs.time_step, inputs.time_step)
+    text = (f"From {span_of(inputs)} the mean {flux_title(inputs).lower()} of the region was "
+            f"{number(n.get('mean'))} {unit}, weighted by cell area")
+    if "annual" in n and inputs.time_step != "year":
+        text += f", or {number(n['annual'])} g C m⁻² yr⁻¹"
+    text += "."
+    if "total_per_year" in n:
+        value, mass = carbon(n["total_per_year"])
+        years = int(n["years"])
+        text += (f" Over {square_km(n['area'])} this adds up to {value} {mass} yr⁻¹ "
+                 f"(mean of {years} whole year{'s' if years != 1 else ''}).")
+    if "spread" in n:
+        text += (f" The models of the folds differ by {number(n['spread'])} {unit} on average "
+                 f"({percent(n.get('relative_spread', np.nan))} of the mean; standard deviation per cell and {step}).")
+    if "applicable" in n:
+        text += (f" {percent(n['applicable'])} of the area and time lies inside the area of applicability, where the "
+                 "drivers resemble those of the training sites.")
+    return text
+
+
+def _skill_words(inputs: ReportInputs) -> str:
+    scores = pooled_score(inputs)
+    if not scores:
+        return ""
+    unit = pretty_unit(inputs.unit)
+    return (f"On sites that the models had not seen, the estimate explains R² = {number(scores.get('r2_nse'))} of the "
+            f"variance (1 − SSE/SST), with a mean absolute error of {number(scores.get('mae'))} {unit} and a bias of "
+            f"{number(scores.get('bias'))} {unit}.")
+
+
+def _driver_words(inputs: ReportInputs) -> str:
+    order = [name for name in driver_order(inputs) if name in inputs.driver_numbers]
+    if not order:
+        return ""
+    named = {driver.name: driver for driver in inputs.drivers}
+    lead = [f"{named[name].long_name.lower()} ({percent(inputs.driver_numbers[name]['mean'])})" for name in order[:3]]
+    text = "The largest contributions come from " + _join(lead) + "."
+    groups = {key: inputs.numbers[f"group_{key}"] for key in GROUP_TITLES if f"group_{key}" in inputs.numbers}
+    if groups:
+        text += " By group: " + _join([f"{GROUP_TITLES[key].lower()} {percent(value)}"
+                                       for key, value in groups.items()]) + "."
+    top = max(order, key=lambda name: inputs.driver_numbers[name].get("dominant", 0.0))
+    if inputs.driver_numbers[top].get("dominant", 0.0) > 0:
+        text += (f" {named[top].long_name} is the largest contributor on "
+                 f"{percent(inputs.driver_numbers[top]['dominant'])} of the area.")
+    return text
+
+
+def _trend_words(inputs: ReportInputs) -> str:
+    n = inputs.numbers
+    if "trend_slope" not in n:
+        return ""
+    unit = pretty_unit(inputs.trend_unit)
+    years = len({label[:4] for label in inputs.series.times})
+    over = f"{int(n['trend_years'])} {'years' if n['trend_years'] <= years else 'time steps'}"
+    return (f"Over {over} the estimate changes by {_signed(n['trend_slope'])} {unit} on average "
+            f"(area-weighted mean of the Theil–Sen slopes). It rises significantly on {percent(n['trend_up'])} of the "
+            f"area and falls on {percent(n['trend_down'])} (Mann–Kendall, p < 0.05; by chance alone about 2.5 % each).")
+
+
+def _join(items: list[str]) -> str:
+    if len(items) < 2:
+        return "".join(items)
+    return ", ".join(items[:-1]) + " and " + items[-1]

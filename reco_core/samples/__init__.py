@@ -1,0 +1,1 @@
+"""Observations and drivers become samples, and samples become folds."""

@@ -1,0 +1,161 @@
+"""Trends of every pixel of a map."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..progress import SILENT, Progress
+from .annual import decimal_years
+from .mann_kendall import EXACT_LIMIT, exact_p, normal_p, standard_score
+from .theil_sen import normal_quantile
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ENGINES = ("own", "reference")
+NAMES = ("slope", "relative", "p", "low", "high", "n")
+SMALL_MEAN = 1e-6
+ROWS_PER_TASK = 2048
+
+
+def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95, engine: str = "own",
+               exact: bool = False, progress: Progress = SILENT) -> dict[str, np.ndarray]:
+    """Theil-Sen slope and Mann-Kendall test of every pixel.
+
+    Parameters
+    ----------
+    values : array of shape (time, ...) [any]
+        NaN are left out, the times of the others stay as they are.
+    times : array of shape (time,) [yr]
+        Increasing, for example 2001, 2002, ... or 2001 + month / 12.
+    min_n : int
+        Pixels with fewer values get NaN (their `n` is kept).
+    level : float
+        Of the confidence interval of the slope.
+    engine : {"own", "reference"}
+        reference runs pymannkendall pixel by pixel; it needs evenly spaced times (gaps are allowed).
+    exact : bool
+        p from the exact distribution of S where there are at most 10 values and no ties.
+
+    Returns
+    -------
+    dict of arrays of shape (...)
+        slope, low, high [unit of the values per year]; relative [% of the mean per year], NaN where
+        the mean is 0; p, tau, s [1]; n, the number of values.
+
+    Raises
+    ------
+    ConfigError
+        The engine is unknown, or cannot deal with these times.
+
+    Examples
+    --------
+    >>> maps = trend_maps(np.arange(12.0).reshape(12, 1, 1), 2001 + np.arange(12))
+    >>> float(maps["slope"][0, 0]), int(maps["n"][0, 0])
+    (1.0, 12)
+    """
+    cube = np.asarray(values)
+    axis = np.asarray(times, dtype="float64")
+    if axis.shape != cube.shape[:1]:
+        raise ValueError(f"{axis.size} times for {cube.shape[0]} values")
+    if (np.diff(axis) <= 0).any():
+        raise ValueError("times must increase")
+    if engine not in ENGINES:
+        raise ConfigError(f"There is no trend engine '{engine}'", "Use one of: " + ", ".join(ENGINES))
+    rows = np.ascontiguousarray(cube.reshape(axis.size, -1).T)
+    if engine == "reference":
+        from .reference import reference_rows
+
+        table = reference_rows(rows, axis, min_n, normal_quantile(0.5 + level / 2), progress)
+    else:
+        table = _own_rows(rows, axis, min_n, normal_quantile(0.5 + level / 2), progress)
+    maps = _named(table, exact)
+    return {name: column.reshape(cube.shape[1:]) for name, column in maps.items()}
+
+
+def _own_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: float,
+              progress: Progress) -> np.ndarray:
+    from .kernels import COLUMNS, trend_rows
+
+    table = np.empty((len(rows), COLUMNS))
+    starts = range(0, len(rows), ROWS_PER_TASK)
+
+    def work(start: int) -> None:
+        part = slice(start, start + ROWS_PER_TASK)
+        trend_rows(rows[part], times, min_n, z_level, table[part])
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        tasks = [pool.submit(work, start) for start in starts]
+        try:
+            for done, task in enumerate(tasks):
+                task.result()
+                progress((done + 1) / len(tasks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return table
+
+
+def _named(table: np.ndarray, exact: bool) -> dict[str, np.ndarray]:
+    slope, mean, low, high, score, variance, count = table.T
+    p = np.where(np.isnan(score), np.nan, normal_p(standard_score(score, variance)))
+    if exact:
+        p = _with_exact(p, score, variance, count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(np.abs(mean) < SMALL_MEAN, np.nan, 100.0 * slope / mean)
+        tau = score / (0.5 * count * (count - 1))
+    return {"slope": slope, "relative": relative, "p": p, "low": low, "high": high,
+            "n": count.astype("int32"), "tau": tau, "s": score}
+
+
+def _with_exact(p: np.ndarray, score: np.ndarray, variance: np.ndarray, count: np.ndarray) -> np.ndarray:
+    untied = np.isclose(variance, count * (count - 1) * (2 * count + 5) / 18)
+    result = p.copy()
+    for n in range(2, EXACT_LIMIT + 1):
+        chosen = np.flatnonzero(untied & (count == n) & ~np.isnan(score))
+        if chosen.size:
+            known = {s: exact_p(s, n) for s in np.unique(score[chosen])}
+            result[chosen] = [known[s] for s in score[chosen]]
+    return result
+
+
+def trend_dataset(series: xr.DataArray, *, min_n: int = 10, level: float = 0.95, engine: str = "own",
+                  progress: Progress = SILENT) -> xr.Dataset:
+    """Return the trend of a series of maps as a dataset of the kind `trend`.
+
+    Parameters
+    ----------
+    series : xarray.DataArray of shape (time, y, x) [any]
+        With the attribute `time_step`; missing values are NaN.
+    min_n, level, engine, progress
+        As in `trend_maps`.
+
+    Returns
+    -------
+    xarray.Dataset
+        slope, relative, p, low, high and n over (y, x), with units and the period in the attributes.
+    """
+    import xarray as xr
+
+    days = np.asarray(series["time"].values, dtype="datetime64[D]")
+    time_step = str(series.attrs.get("time_step", "year"))
+    maps = trend_maps(series.values, decimal_years(days, time_step), min_n=min_n, level=level,
+                      engine=engine, progress=progress)
+    units = trend_units(str(series.attrs.get("units", "")))
+    dims = series.dims[1:]
+    coords = {name: coord for name, coord in series.coords.items() if "time" not in coord.dims and name != "time"}
+    data = {name: (dims, maps[name], {"units": unit}) for name, unit in zip(NAMES, units)}
+    return xr.Dataset(data, coords=coords, attrs={
+        "reco_kind": "trend", "period": f"{days[0]}/{days[-1]}", "method": "Theil-Sen slope, Mann-Kendall test",
+        "level": level, "min_n": min_n})
+
+
+def trend_units(unit: str) -> tuple[str, ...]:
+    """Return the units of slope, relative slope, p, low, high and n of a series in `unit`."""
+    per_year = f"{unit} yr-1".strip()
+    return (per_year, "% yr-1", "1", per_year, per_year, "1")

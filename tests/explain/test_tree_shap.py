@@ -1,0 +1,123 @@
+"""Contributions of trees: their definition by enumeration, and what must follow from it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+
+from reco_core.explain.tree_shap import additivity_error, contributions, mean_contributions
+
+xgboost = pytest.importorskip("xgboost")
+
+
+def train(p=4, rounds=8, depth=3, seed=0, gaps=0.0, unused=(), rows=400):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, p)).astype("float32")
+    used = [k for k in range(p) if k not in unused]
+    y = np.exp(0.5 * X[:, used[0]]) + X[:, used[1]] * X[:, used[-1]] + 0.1 * rng.normal(size=rows) + 20
+    for k in unused:
+        X[:, k] = 1.0
+    X[rng.random(X.shape) < gaps] = np.nan
+    booster = xgboost.train({"max_depth": depth, "eta": 0.3, "nthread": 1, "seed": seed, "subsample": 0.8},
+                            xgboost.DMatrix(X, y), rounds)
+    return booster, X
+
+
+def trees_of(booster):
+    model = json.loads(booster.save_raw("json"))["learner"]
+    base = float(model["learner_model_param"]["base_score"].strip("[]"))
+    return model["gradient_booster"]["model"]["trees"], base
+
+
+def value_of_set(tree, x, known, node=0):
+    """Expected value of a tree where only the features in `known` are known."""
+    left, right = tree["left_children"][node], tree["right_children"][node]
+    if left < 0:
+        return tree["split_conditions"][node]
+    feature = tree["split_indices"][node]
+    if feature in known:
+        goes_left = tree["default_left"][node] if np.isnan(x[feature]) else (
+            np.float32(x[feature]) < np.float32(tree["split_conditions"][node]))
+        return value_of_set(tree, x, known, left if goes_left else right)
+    cover = tree["sum_hessian"]
+    return (cover[left] * value_of_set(tree, x, known, left)
+            + cover[right] * value_of_set(tree, x, known, right)) / cover[node]
+
+
+def enumerated(booster, x):
+    """Shapley values by their definition: over all 2^p sets of features."""
+    trees, base = trees_of(booster)
+    p = len(x)
+    value = {known: sum(value_of_set(tree, x, known) for tree in trees)
+             for size in range(p + 1) for known in itertools.combinations(range(p), size)}
+    phi = np.zeros(p + 1)
+    for k in range(p):
+        others = [j for j in range(p) if j != k]
+        for size in range(p):
+            weight = math.factorial(size) * math.factorial(p - size - 1) / math.factorial(p)
+            for known in itertools.combinations(others, size):
+                phi[k] += weight * (value[tuple(sorted((*known, k)))] - value[known])
+    phi[p] = base + value[()]
+    return phi
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+def test_equals_the_definition(gaps):
+    """Contributions equal those enumerated over all sets of four features, with and without gaps."""
+    booster, X = train(gaps=gaps)
+    phi = contributions(booster, X[:25])
+    for row in range(25):
+        np.testing.assert_allclose(phi[row], enumerated(booster, X[row]), atol=2e-5)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.3])
+def test_add_up_to_the_estimate(gaps):
+    """Base value plus contributions is what the booster estimates, row by row."""
+    booster, X = train(p=9, rounds=120, depth=5, gaps=gaps)
+    estimate = booster.predict(xgboost.DMatrix(X))
+    phi = contributions(booster, X)
+    assert phi.shape == (len(X), 10)
+    assert additivity_error(phi, estimate) < 1e-4
+    assert additivity_error(phi + 0.1, estimate) > 1e-3
+
+
+def test_a_feature_that_is_not_used_contributes_nothing():
+    """A dummy feature has a contribution of exactly 0."""
+    booster, X = train(p=5, unused=(2,))
+    X[:, 2] = np.linspace(-3, 3, len(X))
+    assert (contributions(booster, X)[:, 2] == 0).all()
+
+
+def test_linear_in_the_ensemble():
+    """Contributions to the mean of boosters are the mean of theirs, and add up to the mean estimate."""
+    boosters = [train(seed=s)[0] for s in range(3)]
+    X = train(seed=7)[1]
+    phi = mean_contributions(boosters, X)
+    np.testing.assert_allclose(phi, np.mean([contributions(b, X) for b in boosters], axis=0), atol=1e-12)
+    estimate = np.mean([b.predict(xgboost.DMatrix(X)) for b in boosters], axis=0)
+    assert additivity_error(phi, estimate) < 1e-5
+
+
+def test_named_features():
+    """A booster that knows names takes a bare table whose columns are in that order."""
+    booster, X = train()
+    named = xgboost.train({"max_depth": 2, "nthread": 1}, xgboost.DMatrix(X, X[:, 0], feature_names=list("abcd")), 3)
+    assert contributions(named, X).shape == (len(X), 5)
+
+
+def test_same_as_shap():
+    """shap's own code (not its hand-over to xgboost) gives the same values."""
+    shap = pytest.importorskip("shap", reason="the extra 'explain' is not installed")
+    booster, X = train(p=6, rounds=30, depth=4)
+    explainer = shap.TreeExplainer(booster, feature_perturbation="tree_path_dependent")
+    explainer.model.model_type = "internal"
+    np.testing.assert_allclose(contributions(booster, X)[:, :-1], explainer.shap_values(X), atol=1e-4)
+
+
+def test_no_rows():
+    """Nothing to check is no error."""
+    assert additivity_error(np.zeros((0, 3)), np.zeros(0)) == 0

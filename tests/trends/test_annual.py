@@ -1,0 +1,66 @@
+"""From time steps to years."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reco_core.trends import AnnualSeries, decimal_years
+
+
+def months(first: str, last: str) -> np.ndarray:
+    return np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1).astype("datetime64[D]")
+
+
+def gather(times, time_step, how, cube):
+    series = AnnualSeries(times, time_step, how)
+    series.start(cube.shape[1:])
+    for step, values in enumerate(cube):
+        series.add(step, values)
+    return series, series.values()
+
+
+def test_sum_and_mean_of_months():
+    """Twelve months become their sum or their mean."""
+    times, cube = months("2001-01", "2003-12"), np.arange(36.0)[:, None] * np.ones((36, 2))
+    series, total = gather(times, "month", "sum", cube)
+    assert series.times.tolist() == [2001, 2002, 2003]
+    assert total[:, 0].tolist() == [66, 210, 354]
+    assert np.array_equal(gather(times, "month", "mean", cube)[1] * 12, total)
+
+
+def test_a_missing_month_makes_the_year_missing():
+    """A sum over eleven months is no annual sum; the other pixel keeps its year."""
+    cube = np.ones((24, 2))
+    cube[3, 0] = np.nan
+    total = gather(months("2001-01", "2002-12"), "month", "sum", cube)[1]
+    assert np.isnan(total[0, 0]) and total[0, 1] == 12 and total[1, 0] == 12
+
+
+def test_years_that_are_not_whole_are_dropped():
+    """The first and last year count only with all their months."""
+    series, total = gather(months("2001-04", "2003-11"), "month", "sum", np.ones((32, 1)))
+    assert series.times.tolist() == [2002] and series.dropped_years == [2001, 2003] and total.tolist() == [[12]]
+
+
+def test_annual_data_stay_as_they_are():
+    """Whatever is asked for, annual data are not summed."""
+    times = np.array(["1950-01-01", "1951-01-01"], dtype="datetime64[D]")
+    series, values = gather(times, "year", "sum", np.array([[1.0], [2.0]]))
+    assert series.times.tolist() == [1950, 1951] and values[:, 0].tolist() == [1, 2]
+
+
+def test_eight_day_years():
+    """The 46 steps of a year, the short last one included, make it whole; 45 do not."""
+    starts = np.datetime64("2004-01-01") + 8 * np.arange(46)
+    assert AnnualSeries(starts, "8day").times.tolist() == [2004]
+    assert AnnualSeries(starts[:-1], "8day").times.tolist() == []
+
+
+def test_series_as_it_is():
+    """none keeps every step, at its time in years."""
+    series = AnnualSeries(months("2001-01", "2001-12"), "month", "none")
+    assert series.kept == 12
+    assert np.diff(series.times) == pytest.approx(1 / 12)
+    daily = decimal_years(np.array(["2001-01-01", "2001-01-02"], dtype="datetime64[D]"), "day")
+    assert np.diff(daily) == pytest.approx(1 / 365.2425)
