@@ -7,6 +7,14 @@ from pathlib import Path
 
 import pytest
 
+try:
+    from hypothesis import settings
+except ImportError:  # beside QGIS there is pytest and nothing else
+    pass
+else:
+    settings.register_profile("reco", deadline=None, derandomize=True)
+    settings.load_profile("reco")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -29,3 +37,10 @@ def real_data():
         return path
 
     return find
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests that read real data, so that they can be run and listed by themselves."""
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.real)

@@ -16,7 +16,7 @@ from pathlib import Path
 from house import ROOT
 
 PACKAGE = "reco"
-PLAIN = ("metadata.txt", "LICENSE", "README.md", "CHANGELOG.md")
+PLAIN = ("metadata.txt", "LICENSE", "README.md", "CHANGELOG.md", "constraints.txt")
 FOLDERS = {"qgis_plugin": "", "resources": "resources/", "reco_core": "lib/reco_core/"}
 LEFT_OUT = ("__pycache__", ".mypy_cache", ".ruff_cache")
 DATE = (1980, 1, 1, 0, 0, 0)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         codes.append(code)
         closing.append(line)
     else:
-        say("QGIS is not installed: the tests in tests/qgis were NOT run")
+        say("QGIS or .venv-qgis is not installed: the tests in tests/qgis were NOT run")
         if os.environ.get("CI") == "true":
             say("that is a failure here, because CI=true")
             codes.append(1)

@@ -26,7 +26,7 @@ import numpy as np
 from ..progress import SILENT, Progress
 from .forest import Forest, read_forest
 
-BITS = 11
+BITS = 10
 ROWS_PER_BLOCK = 512
 BLOCKS_PER_TASK = 32
 TABLE_BYTES = 64 * 2**20
@@ -46,7 +46,8 @@ class TableExplainer:
     """
 
     def __init__(self, forest: Forest) -> None:
-        from .kernels import LANES, expected_value, group_nodes
+        from .table_kernels import LANES
+        from .tree_kernels import expected_value, group_nodes
 
         self.forest = forest
         expected, deepest = expected_value(forest.left, forest.right, forest.start, forest.value, forest.cover)
@@ -100,7 +101,7 @@ class TableExplainer:
         return result
 
     def _bin_tasks(self, rows: np.ndarray, bins: np.ndarray) -> Iterator[Task]:
-        from .kernels import bin_rows
+        from .table_kernels import bin_rows
 
         for at in range(0, len(bins), BLOCKS_PER_TASK):
             part = rows[at * ROWS_PER_BLOCK:(at + BLOCKS_PER_TASK) * ROWS_PER_BLOCK]
@@ -119,7 +120,7 @@ class TableExplainer:
             first = last
 
     def _tables(self, first: int, last: int, pool: ThreadPoolExecutor, progress: Progress) -> np.ndarray:
-        from .kernels import fill_tables
+        from .table_kernels import fill_tables
 
         forest = self.forest
         begin, end = self._group_start[first], self._group_start[last]
@@ -134,7 +135,7 @@ class TableExplainer:
 
     def _add_tasks(self, bins: np.ndarray, first: int, last: int, table: np.ndarray,
                    out: np.ndarray) -> Iterator[Task]:
-        from .kernels import add_tables
+        from .table_kernels import add_tables
 
         forest = self.forest
         per_block = ROWS_PER_BLOCK * self._lanes

@@ -88,7 +88,7 @@ class DriverReader:
             if not usable.any():
                 return None
             values = self._window(name, tile, steps)
-            gap = np.broadcast_to(np.isnan(values), shape)
+            gap = np.broadcast_to(~np.isfinite(values), shape)
             self.missing[f"without '{name}'"] += int((gap & usable).sum())
             usable &= ~gap
             columns[name] = np.broadcast_to(values, shape)

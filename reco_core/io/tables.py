@@ -8,7 +8,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ class Table:
         values = pd.to_numeric(raw, errors="coerce").to_numpy("float64", na_value=np.nan, copy=True)
         blank = raw.isna().to_numpy()
         if raw.dtype == object or pd.api.types.is_string_dtype(raw.dtype):
-            blank |= raw.astype(str).str.strip().eq("").to_numpy()
+            blank = blank | raw.astype(str).str.strip().eq("").to_numpy()
         bad = np.isnan(values) & ~blank
         if bad.any():
             at = int(np.argmax(bad))
@@ -142,7 +142,7 @@ def _read_text(source: Source, choose: Choose, text_columns: Choose) -> Table:
         head = stream.read(2**18)
     if not head.strip():
         raise SchemaError(f"'{source.label}' is empty ({len(head)} bytes)", "Download or export it again")
-    encoding = _encoding(head)
+    encoding = _encoding(head, source.label)
     lines = head.decode(encoding, errors="replace").splitlines()
     skip = next((at for at, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
     separator = max(",;\t", key=lambda mark: (lines[skip].count(mark), mark == ","))
@@ -153,22 +153,39 @@ def _read_text(source: Source, choose: Choose, text_columns: Choose) -> Table:
         wanted = list(dict.fromkeys(choose([str(name).strip() for name in names])))
         places = {str(name).strip(): at for at, name in enumerate(names)}
         texts = [name for name in text_columns(wanted) if name in wanted]
-        try:
-            with open_source(source) as stream:
-                frame = pd.read_csv(stream, **layout, header=0, names=[str(name).strip() for name in names],
-                                    usecols=[places[name] for name in wanted], decimal=decimal, index_col=False,
-                                    dtype=dict.fromkeys(texts, str), low_memory=False, skip_blank_lines=False)
-        except pd.errors.ParserError as error:
-            raise SchemaError(f"'{source.label}' is not a regular table: {error}",
-                              "Every row must have as many fields as the header") from error
+        options = {**layout, "header": 0, "index_col": False, "decimal": decimal, "dtype": dict.fromkeys(texts, str),
+                   "low_memory": False, "skip_blank_lines": False}
+        _refuse_longer_rows(source, options, len(names), skip + 2)
+        with open_source(source) as stream:
+            try:
+                frame = pd.read_csv(stream, **options, names=list(places), usecols=[places[name] for name in wanted])
+            except pd.errors.ParserError as error:
+                raise SchemaError(f"'{source.label}' is not a regular table: {error}",
+                                  "Every row must have as many fields as the header") from error
     return Table(frame[~frame.isna().all(axis=1)], source.label, skip + 2, decimal=decimal)
 
 
-def _encoding(head: bytes) -> str:
+def _refuse_longer_rows(source: Source, options: dict[str, Any], width: int, first_line: int) -> None:
+    """Raise if a row has more fields than the header; pandas would drop them without a word."""
+    with open_source(source) as stream:
+        try:
+            beyond = pd.read_csv(stream, **{**options, "dtype": str}, usecols=[width],
+                                 names=[str(at) for at in range(width + 1)])
+        except pd.errors.ParserError:
+            # no row is that long
+            return
+    filled = beyond.iloc[:, 0].notna().to_numpy()
+    if filled.any():
+        raise SchemaError(f"'{source.label}', line {int(np.argmax(filled)) + first_line}: the row has more fields than "
+                          f"the {width} of the header", "Every row must have as many fields as the header")
+
+
+def _encoding(head: bytes, label: str) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if b"\x00" in head[:4096]:
-        raise UnicodeDecodeError("utf-8", head[:1], 0, 1, "binary content")
+        raise SchemaError(f"'{label}' is not a text table: it has binary content",
+                          "Give a CSV, TSV, parquet or GeoPackage file")
     try:
         codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     except UnicodeDecodeError:

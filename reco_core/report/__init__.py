@@ -8,7 +8,7 @@ from typing import Any
 _PUBLIC = {
     "build_report": "render", "ReportInputs": "inputs", "Frame": "inputs", "Driver": "inputs",
     "Series": "inputs", "Skill": "inputs", "ScoreRow": "inputs", "Note": "inputs", "Held": "inputs",
-    "Tally": "tally", "Coarse": "tally",
+    "Tally": "tally", "TrendTally": "tally", "Coarse": "tally",
 }
 
 __all__ = sorted(_PUBLIC)

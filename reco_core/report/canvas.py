@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
 import matplotlib
 import numpy as np
@@ -38,8 +38,8 @@ def new_figure(width: float, height: float, title: str = "", *, fixed: bool = Fa
     if not fixed:
         figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
     if title:
-        figure.suptitle(title, x=0.08 / width, y=1 - 0.08 / height, va="top", ha="left", fontsize=9.5,
-                        fontweight="bold")
+        figure.suptitle(title, x=0.08 / width, y=1 - 0.08 / height if fixed else None, va="top", ha="left",
+                        fontsize=9.5, fontweight="bold")
     return figure
 
 
@@ -98,7 +98,8 @@ def nice_ceiling(value: float) -> float:
     return float(10 * power)
 
 
-def limits(values: np.ndarray, *, symmetric: bool = False, low: float = 2, high: float = 98) -> tuple[float, float]:
+def limits(values: np.ndarray, *, symmetric: bool = False, floor: Optional[float] = None, low: float = 2,
+           high: float = 98) -> tuple[float, float]:
     """Return colour limits that leave out the most extreme cells."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
@@ -107,6 +108,8 @@ def limits(values: np.ndarray, *, symmetric: bool = False, low: float = 2, high:
         top = nice_ceiling(float(np.percentile(np.abs(finite), high)))
         return -top, top
     bottom, top = (float(v) for v in np.percentile(finite, (low, high)))
+    if floor is not None:
+        return floor, floor + nice_ceiling(top - floor)
     if bottom >= 0 and bottom < 0.4 * top:
         return 0.0, nice_ceiling(top)
     if top - bottom < 1e-9 * max(1.0, abs(top)):

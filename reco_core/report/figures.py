@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from . import figures_drivers, figures_groups, figures_maps, figures_series, figures_skill
 from .canvas import png, style
 from .inputs import ReportInputs
-from .palette import percent, with_unit
+from .palette import RAMPS, percent, with_unit
 from .words import driver_order, flux_title, pooled_score, span_of
 
-SMALLEST_LIMIT = 1e-12
+SMALLEST_FLUX, SMALLEST_SHARE = 1e-12, 0.005
+LEAST_PROFILE = 8.0
 
 
 @dataclass(frozen=True)
@@ -78,33 +79,34 @@ def _maps(inputs: ReportInputs) -> Iterator[Plan]:
     hatched = " Hatched: outside the area of applicability in at least half of the time." if (
         outside is not None and outside.any()) else ""
     yield ("flux", "maps", f"Mean {title.lower()}", f"Mean over {span}. Grey: no estimate.{hatched}", False,
-           lambda: figures_maps.field_map(frame, maps["flux"], ramp="viridis", title=f"Mean {title.lower()}, {span}",
-                                          label=with_unit(title, unit), outside=outside))
+           lambda: figures_maps.field_map(frame, maps["flux"], ramp=RAMPS["flux"], label=with_unit(title, unit),
+                                          title=f"Mean {title.lower()}, {span}", outside=outside))
     if "spread" in maps:
         spread = maps["spread"]
         yield ("spread", "maps", "Spread", "Mean standard deviation over the models of the folds, each trained "
                "without one part of the sites. It shows how far the training sites alone move the estimate, not every "
                "error.", False,
-               lambda: figures_maps.field_map(frame, spread, ramp="cividis", title="Spread over the fold models",
+               lambda: figures_maps.field_map(frame, spread, ramp=RAMPS["spread"], title="Spread over the fold models",
                                               label=with_unit("Standard deviation", unit)))
         yield ("relative_spread", "maps", "Relative spread", "Mean spread divided by the mean estimate of the cell.",
                False, lambda: figures_maps.field_map(
-                   frame, _ratio(spread, maps["flux"]), ramp="cividis", title="Relative spread",
-                   label="Spread / estimate [1]"))
+                   frame, 100 * _ratio(spread, maps["flux"]), ramp=RAMPS["spread"], title="Relative spread",
+                   label="Spread / estimate [%]", floor=0.0))
     if "applicability" in maps:
         yield ("applicability", "maps", "Applicability", "1: drivers as in the training data; 0.5: limit of the "
                "area of applicability; 0: far outside (mean over time). Hatched: outside in at least half of "
                "the time; there the skill of held-out sites says nothing.", False,
-               lambda: figures_maps.field_map(frame, maps["applicability"], ramp="Blues", title="Applicability",
-                                              label="Applicability [1]", span=(0.0, 1.0), outside=outside))
+               lambda: figures_maps.field_map(frame, maps["applicability"], ramp=RAMPS["applicability"],
+                                              title="Applicability", label="Applicability [1]", span=(0.0, 1.0),
+                                              outside=outside))
     if inputs.seasons:
         yield ("seasons", "maps", "Seasons", "Mean of all years in each season.", True,
-               lambda: figures_maps.panels(frame, inputs.seasons, ramp="viridis", title=f"{title} by season",
+               lambda: figures_maps.panels(frame, inputs.seasons, ramp=RAMPS["flux"], title=f"{title} by season",
                                            label=with_unit(title, unit)))
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    good = np.abs(whole) > SMALLEST_LIMIT
+    good = np.abs(whole) > SMALLEST_FLUX
     return np.where(good, part / np.where(good, whole, 1.0), np.nan)
 
 
@@ -119,6 +121,10 @@ def _time(inputs: ReportInputs) -> Iterator[Plan]:
         yield ("season", "maps", "Mean year", "Mean of each calendar month over the years"
                + (", north and south of the equator apart." if inputs.series.zones else "."), False,
                lambda: figures_series.seasonal_cycle(inputs.series, inputs.unit, title))
+    if inputs.frame.geographic and abs(inputs.frame.top - inputs.frame.bottom) >= LEAST_PROFILE:
+        yield ("profile", "maps", "From north to south", "Mean of the cells of each latitude; the band is their mean "
+               "spread.", False, lambda: figures_series.latitude_profile(
+                   inputs.frame, inputs.maps["flux"], inputs.maps.get("spread"), inputs.unit, title))
 
 
 def _drivers(inputs: ReportInputs) -> Iterator[Plan]:
@@ -131,7 +137,7 @@ def _drivers(inputs: ReportInputs) -> Iterator[Plan]:
            "above 0 the driver raises the estimate over the base value, below 0 it lowers it"
            + (" (northern hemisphere)." if inputs.numbers.get("samples_north") else "."), False,
            lambda: figures_series.contribution_year(drivers, inputs.dependence, order, inputs.unit))
-    if inputs.groups is not None:
+    if inputs.groups is not None and several_groups(inputs.groups):
         groups = inputs.groups
         yield ("groups", "drivers", "Groups of drivers", "Pure corner colours: one group makes all of the estimate; "
                "light grey: the three are equal. The white dot is the mean of the region.", False,
@@ -153,6 +159,11 @@ def _drivers(inputs: ReportInputs) -> Iterator[Plan]:
                lambda: figures_drivers.dependence_panels(drivers, inputs.dependence, order, inputs.unit))
 
 
+def several_groups(groups: np.ndarray) -> bool:
+    """Return whether more than one group of drivers has a share anywhere."""
+    return sum(bool(np.nan_to_num(band).max(initial=0.0) > SMALLEST_SHARE) for band in groups) > 1
+
+
 def _trend(inputs: ReportInputs) -> Iterator[Plan]:
     trend, frame = inputs.trend, inputs.frame
     if "slope" not in trend or not np.isfinite(trend["slope"]).any():
@@ -163,10 +174,10 @@ def _trend(inputs: ReportInputs) -> Iterator[Plan]:
     area = (f" It rises significantly on {percent(n['trend_up'])} and falls on {percent(n['trend_down'])} of the area."
             if "trend_up" in n else "")
     yield ("trend", "trend", "Trend", f"Theil–Sen slope of each cell, {span_of(inputs)}.{dots}{area}", False,
-           lambda: figures_maps.field_map(frame, trend["slope"], ramp="PuOr_r", title="Trend (Theil–Sen slope)",
+           lambda: figures_maps.field_map(frame, trend["slope"], ramp=RAMPS["trend"], title="Trend (Theil–Sen slope)",
                                           label=with_unit("Slope", inputs.trend_unit), symmetric=True,
                                           significant=significant))
     if "relative" in trend and np.isfinite(trend["relative"]).any():
         yield ("relative_trend", "trend", "Relative trend", f"Slope divided by the mean of the cell.{dots}", False,
-               lambda: figures_maps.field_map(frame, trend["relative"], ramp="PuOr_r", title="Relative trend",
+               lambda: figures_maps.field_map(frame, trend["relative"], ramp=RAMPS["trend"], title="Relative trend",
                                               label="Slope / mean [% yr⁻¹]", symmetric=True, significant=significant))

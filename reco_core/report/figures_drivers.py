@@ -85,11 +85,11 @@ def dependence_panels(drivers: Sequence[Driver], dependence: Mapping[str, Sample
         axes.margins(x=0.02)
     present = [group for group in GROUP_TITLES if any(named[name].group == group for name in names)]
     handles: list[Line2D | Patch] = [
-        Patch(facecolor="#9a9a9a", label="pixels and time steps (darker: more, log scale)")]
+        Patch(facecolor="#9a9a9a", label="records (darker: more)")]
     for group in present:
         handles.append(Line2D([], [], color=GROUP_COLOURS[group], linewidth=1.8,
-                              label=f"median, band 25–75 %: {GROUP_TITLES[group].lower()}"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=4, columnspacing=1.4)
+                              label=f"median, 25–75 % ({GROUP_TITLES[group].lower()})"))
+    figure.legend(handles=handles, loc="outside lower left", ncols=4, columnspacing=1.2)
     return figure
 
 

@@ -13,11 +13,12 @@ from matplotlib.patches import Patch
 from .canvas import label_axes, new_figure, place
 from .figures_maps import sheet, short, tidy
 from .inputs import Driver, Frame
-from .palette import CLASS_COLOURS, GROUP_COLOURS, GROUP_TITLES, INK, MISSING, OTHER_COLOUR, SOFT, percent
+from .palette import CLASS_COLOURS, GROUP_COLOURS, GROUP_TITLES, INK, MISSING, SOFT, percent
 
 CORNERS = np.array([to_rgb(GROUP_COLOURS[name]) for name in GROUP_TITLES])
 LEAST_AREA = 0.005
 GAMMA = 2.2
+OTHERS = "#f4f4f4"
 
 
 def mix(shares: np.ndarray) -> np.ndarray:
@@ -97,9 +98,8 @@ def dominant_classes(dominant: np.ndarray, drivers: Sequence[Driver],
         counts = np.array([(dominant == k + 1).sum() for k in range(len(drivers))], dtype=float)
         area = counts / max(counts.sum(), 1)
     order = [int(k) for k in np.argsort(-area, kind="stable") if area[k] > 0]
-    colours = dict(zip(sorted(order[:len(CLASS_COLOURS)]), CLASS_COLOURS))
-    named = [k for k in order if area[k] >= LEAST_AREA and k in colours]
-    return [(k + 1, drivers[k].long_name, colours[k], float(area[k])) for k in named]
+    return [(k + 1, drivers[k].long_name, CLASS_COLOURS[k % len(CLASS_COLOURS)], float(area[k]))
+            for k in order if area[k] >= LEAST_AREA]
 
 
 def draw_dominant(axes: Axes, frame: Frame, dominant: np.ndarray, drivers: Sequence[Driver],
@@ -110,7 +110,7 @@ def draw_dominant(axes: Axes, frame: Frame, dominant: np.ndarray, drivers: Seque
     index[np.isfinite(dominant)] = len(classes)
     for number, (code, *_rest) in enumerate(classes):
         index[dominant == code] = number
-    palette = ListedColormap([colour for *_, colour, _share in classes] + [OTHER_COLOUR])
+    palette = ListedColormap([colour for *_, colour, _share in classes] + [OTHERS])
     axes.set_facecolor(MISSING)
     axes.imshow(index, extent=frame.extent, origin="upper", cmap=palette, norm=Normalize(-0.5, len(classes) + 0.5),
                 interpolation="nearest", aspect=frame.stretch)
@@ -120,7 +120,7 @@ def draw_dominant(axes: Axes, frame: Frame, dominant: np.ndarray, drivers: Seque
                for _code, name, colour, share in classes]
     if (index == len(classes)).any():
         rest = max(1 - sum(share for *_, share in classes), 0.0)
-        handles.append(Patch(facecolor=OTHER_COLOUR, edgecolor=SOFT, linewidth=0.4, label=f"others ({percent(rest)})"))
+        handles.append(Patch(facecolor=OTHERS, edgecolor=SOFT, linewidth=0.4, label=f"others ({percent(rest)})"))
     return handles
 
 

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 
 from .canvas import FULL, HALF, extension, label_axes, limits, new_figure, place
 from .inputs import Driver, Frame
-from .palette import INK, MISSING, percent
+from .palette import INK, MISSING, RAMPS, percent
 
 TALLEST, GAP = 5.0, 0.24
 
@@ -86,13 +86,15 @@ def sheet(frame: Frame, across: float = HALF) -> Sheet:
 
 
 def field_map(frame: Frame, values: np.ndarray, *, ramp: str, title: str, label: str,
-              span: Optional[tuple[float, float]] = None, symmetric: bool = False,
+              span: Optional[tuple[float, float]] = None, symmetric: bool = False, floor: Optional[float] = None,
               outside: Optional[np.ndarray] = None, significant: Optional[np.ndarray] = None) -> Figure:
     """Return a figure with one map, its coordinates, colour bar and legend.
 
     Parameters
     ----------
     values : array (y, x)
+    span, symmetric, floor
+        Ends of the colours: given, equal on both sides of 0, or with a given lower end; else from the values.
     outside : array of bool (y, x), optional
         Cells that are hatched and outlined (outside the area of applicability).
     significant : array of bool (y, x), optional
@@ -103,7 +105,7 @@ def field_map(frame: Frame, values: np.ndarray, *, ramp: str, title: str, label:
     height = lay.below + (0.0 if lay.aside else 0.62) + (0.3 if handles else 0.05)
     figure = new_figure(lay.across, height, title, fixed=True)
     axes = place(figure, lay.left, lay.top, lay.width, lay.height)
-    low, high = span or limits(values, symmetric=symmetric)
+    low, high = span or limits(values, symmetric=symmetric, floor=floor)
     norm = Normalize(low, high)
     paint(axes, frame, values, ramp, norm)
     label_axes(axes, frame)
@@ -223,7 +225,7 @@ def share_panels(frame: Frame, drivers: Sequence[Driver], shares: np.ndarray) ->
     means = np.array([np.nanmean(field) if np.isfinite(field).any() else 0.0 for field in shares])
     order = np.argsort(-means, kind="stable")
     fields = {f"{short(drivers[i].long_name)} ({percent(means[i])})": shares[i] for i in order}
-    return panels(frame, fields, ramp="YlGnBu", title="Share of each driver in the estimate",
+    return panels(frame, fields, ramp=RAMPS["share"], title="Share of each driver in the estimate",
                   label="Normalised mean |contribution| [1]")
 
 

@@ -6,12 +6,12 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from .canvas import FULL, HALF, new_figure
+from .canvas import FULL, HALF, label_axes, new_figure
 from .figures_maps import short
-from .inputs import Driver, Series
-from .palette import ACCENT, CLASS_COLOURS, RULE, SOFT, with_unit
+from .inputs import Driver, Frame, Series
+from .palette import ACCENT, LINE_COLOURS, RULE, SOFT, with_unit
 
 MONTHS = ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D")
 
@@ -109,6 +109,35 @@ def seasonal_cycle(series: Series, unit: str, flux_title: str) -> Figure:
     return figure
 
 
+def latitude_profile(frame: Frame, flux: np.ndarray, spread: Optional[np.ndarray], unit: str,
+                     flux_title: str) -> Optional[Figure]:
+    """Return the mean of the cells of each latitude, or None without cells."""
+    rows = flux.shape[0]
+    latitude = frame.top - (np.arange(rows) + 0.5) * (frame.top - frame.bottom) / rows
+    known = np.isfinite(flux).any(axis=1)
+    if known.sum() < 3:
+        return None
+    figure = new_figure(HALF, 3.4)
+    axes = figure.subplots()
+    axes.grid(axis="both")
+    mean = np.full(rows, np.nan)
+    mean[known] = np.nanmean(flux[known], axis=1)
+    if spread is not None:
+        width = np.full(rows, np.nan)
+        width[known] = np.nanmean(np.where(np.isfinite(flux[known]), spread[known], np.nan), axis=1)
+        axes.fill_betweenx(latitude, mean - width, mean + width, color=ACCENT, alpha=0.2, linewidth=0,
+                           label="± mean spread")
+    axes.plot(mean, latitude, color=ACCENT, linewidth=1.4, label="mean of the cells")
+    label_axes(axes, frame, x=False)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel(with_unit(_short(flux_title), unit))
+    axes.set_ylim(frame.bottom, frame.top)
+    axes.set_title(f"{flux_title} from north to south")
+    axes.legend(loc="best")
+    return figure
+
+
 def contribution_year(drivers: Sequence[Driver], dependence: Mapping[str, tuple[np.ndarray, np.ndarray,
                       Optional[np.ndarray]]], order: Sequence[str], unit: str, most: int = 6) -> Optional[Figure]:
     """Return the mean contribution of the main drivers per calendar month, or None without months."""
@@ -120,7 +149,7 @@ def contribution_year(drivers: Sequence[Driver], dependence: Mapping[str, tuple[
     axes = figure.subplots()
     axes.grid(axis="y")
     axes.axhline(0, color=SOFT, linewidth=0.8)
-    for name, colour, marker in zip(names, CLASS_COLOURS, "os^Dv<"):
+    for name, colour, marker in zip(names, LINE_COLOURS, "os^Dv<"):
         _x, contribution, month = dependence[name]
         assert month is not None
         means = [np.nanmean(contribution[month == m]) if (month == m).any() else np.nan for m in range(1, 13)]

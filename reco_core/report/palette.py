@@ -17,12 +17,13 @@ GROUP_COLOURS = {"environment": "#d55e00", "biotic": "#009e73", "spatiotemporal"
 GROUP_TITLES = {"environment": "Environment", "biotic": "Biotic", "spatiotemporal": "Spatiotemporal"}
 OTHER_COLOUR = "#b9c0c4"
 
-# Okabe & Ito (2008) first, then muted colours of P. Tol: told apart by all common kinds of colour vision
-CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#332288",
-                 "#882255", "#999933", "#117733", "#661100", "#6699cc", "#888888")
+# after P. Tol and Okabe & Ito: the same numbers have the same colours in the styles of the raster layers
+CLASS_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#e69f00", "#009e73",
+                 "#d55e00", "#0072b2", "#cc79a7", "#882255", "#44aa99", "#999933", "#332288", "#ddcc77", "#117733",
+                 "#88ccee", "#661100", "#6699cc")
+LINE_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 
-RAMPS = {"flux": "viridis", "spread": "cividis", "relative_spread": "cividis", "applicability": "Blues",
-         "share": "YlGnBu", "slope": "PuOr_r", "relative": "PuOr_r"}
+RAMPS = {"flux": "viridis", "spread": "magma_r", "applicability": "BrBG", "share": "YlGnBu", "trend": "RdBu_r"}
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 8.5, "axes.titlesize": 9.5, "axes.titleweight": "bold",
@@ -94,7 +95,3 @@ def percent(share: Any, digits: int = 0) -> str:
         digits = 1
     return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
 
-
-def driver_colours(count: int) -> list[str]:
-    """Return `count` colours that stay apart."""
-    return [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(count)]

@@ -66,7 +66,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "title": inputs.title, "css": (HERE / "style.css").read_text(encoding="utf-8"), "sections": shown,
         "facts": [fact for fact in facts if fact], "keys": words.key_figures(inputs),
         "summary": words.summary(inputs), "grave": [note.text for note in inputs.notes if note.grave],
-        "notes": [note.text for note in inputs.notes], "unit": pretty_unit(inputs.unit),
+        "notes": [note.text for note in inputs.notes], "unit": words.unit_word(inputs.unit),
         "skill": inputs.skill, "score_groups": score_groups(inputs), "score_titles": score_titles(inputs),
         "optimism": optimism(inputs), "driver_rows": driver_rows(inputs), "model": inputs.model,
         "record": record_tables(inputs.record), "crs": inputs.frame.crs, "version": __version__,

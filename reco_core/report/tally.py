@@ -32,10 +32,11 @@ def shrink(values: np.ndarray, factor: int) -> np.ndarray:
     pad = [(0, 0)] * len(lead) + [(0, -height % factor), (0, -width % factor)]
     padded = np.pad(values.astype("float64"), pad, constant_values=np.nan)
     shape = (*lead, padded.shape[-2] // factor, factor, padded.shape[-1] // factor, factor)
-    return _mean(np.moveaxis(padded.reshape(shape), -3, -2), (-2, -1))
+    return mean_known(np.moveaxis(padded.reshape(shape), -3, -2), (-2, -1))
 
 
-def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+def mean_known(values: np.ndarray, axis: int | tuple[int, ...] = 0) -> np.ndarray:
+    """Return the mean of the finite values along an axis, NaN where there are none."""
     good = np.isfinite(values)
     count = good.sum(axis=axis)
     total = np.where(good, values, 0.0).sum(axis=axis)
@@ -73,21 +74,16 @@ class Tally:
     Parameters
     ----------
     bands : int
-    area : array (height,) [m2]
-        Area of one cell in each row.
-    zones : mapping of name to bool array (height,), optional
-        Parts of the region that are summed besides the whole.
+    zones : sequence of str
+        Names of parts of the region that are summed besides the whole.
     floor : float, optional
         Also sum the area at or above this value.
     """
 
-    def __init__(self, bands: int, area: np.ndarray, zones: Optional[Mapping[str, np.ndarray]] = None,
-                 floor: Optional[float] = None) -> None:
-        self._area = np.asarray(area, dtype="float64")
-        self._zones = {"": np.ones(len(self._area), dtype=bool), **(zones or {})}
+    def __init__(self, bands: int, zones: Sequence[str] = (), floor: Optional[float] = None) -> None:
         self._floor = floor
-        self._sum = {name: np.zeros(bands) for name in self._zones}
-        self._weight = {name: np.zeros(bands) for name in self._zones}
+        self._sum = {name: np.zeros(bands) for name in ("", *zones)}
+        self._weight = {name: np.zeros(bands) for name in ("", *zones)}
         self.above = np.zeros(bands)
         self.count = np.zeros(bands)
         self._plain = np.zeros(bands)
@@ -96,25 +92,33 @@ class Tally:
         self.high = np.full(bands, -np.inf)
         self.seen = 0.0
 
-    def add(self, values: np.ndarray, row: int) -> None:
-        """Add a block of shape (bands, h, w) whose first row is `row` of the raster."""
-        values = values.astype("float64")
-        good = np.isfinite(values)
-        filled = np.where(good, values, 0.0)
-        area = self._area[row:row + values.shape[1]]
-        per_row, rows_good = filled.sum(axis=2), good.sum(axis=2)
-        for name, inside in self._zones.items():
-            weight = area * inside[row:row + values.shape[1]]
-            self._sum[name] += per_row @ weight
-            self._weight[name] += rows_good @ weight
+    def add(self, values: np.ndarray, area: np.ndarray, zones: Optional[Mapping[str, np.ndarray]] = None) -> None:
+        """Add a block.
+
+        Parameters
+        ----------
+        values : array (bands, h, w)
+            NaN where missing.
+        area : array (h, w) [m2]
+        zones : mapping of name to bool array (h, w), optional
+            Which cells are of each zone.
+        """
+        bands = values.shape[0]
+        flat = values.reshape(bands, -1).astype("float64")
+        good = np.isfinite(flat)
+        filled = np.where(good, flat, 0.0)
+        for name in self._sum:
+            weight = (area if not name else area * (zones or {})[name]).ravel()
+            self._sum[name] += filled @ weight
+            self._weight[name] += good @ weight
         if self._floor is not None:
-            self.above += (good & (filled >= self._floor)).sum(axis=2) @ area
-        self.count += rows_good.sum(axis=1)
-        self._plain += per_row.sum(axis=1)
-        self._square += (filled ** 2).sum(axis=(1, 2))
-        self.low = np.minimum(self.low, np.where(good, values, np.inf).min(axis=(1, 2)))
-        self.high = np.maximum(self.high, np.where(good, values, -np.inf).max(axis=(1, 2)))
-        self.seen += float(good.any(axis=0).sum(axis=1) @ area)
+            self.above += (good & (filled >= self._floor)) @ area.ravel()
+        self.count += good.sum(axis=1)
+        self._plain += filled.sum(axis=1)
+        self._square += (filled ** 2).sum(axis=1)
+        self.low = np.minimum(self.low, np.where(good, flat, np.inf).min(axis=1))
+        self.high = np.maximum(self.high, np.where(good, flat, -np.inf).max(axis=1))
+        self.seen += float(good.any(axis=0) @ area.ravel())
 
     def total(self, zone: str = "") -> np.ndarray:
         """Sum of value times area per band [unit m2]."""
@@ -145,25 +149,22 @@ class TrendTally:
 
     Parameters
     ----------
-    area : array (height,) [m2]
     alpha : float
     """
 
-    def __init__(self, area: np.ndarray, alpha: float = 0.05) -> None:
-        self._area = np.asarray(area, dtype="float64")
+    def __init__(self, alpha: float = 0.05) -> None:
         self._alpha = alpha
         self._known = self._up = self._down = self._slope = 0.0
         self.years = 0.0
 
-    def add(self, slope: np.ndarray, p: np.ndarray, n: np.ndarray, row: int) -> None:
-        """Add blocks of shape (h, w) whose first row is `row` of the raster."""
-        area = self._area[row:row + slope.shape[0]]
+    def add(self, slope: np.ndarray, p: np.ndarray, n: np.ndarray, area: np.ndarray) -> None:
+        """Add blocks of shape (h, w); `area` in m2."""
         good = np.isfinite(slope) & np.isfinite(p)
         sure = good & (np.nan_to_num(p, nan=1.0) < self._alpha)
-        self._known += float(good.sum(axis=1) @ area)
-        self._up += float((sure & (slope > 0)).sum(axis=1) @ area)
-        self._down += float((sure & (slope < 0)).sum(axis=1) @ area)
-        self._slope += float(np.where(good, slope, 0.0).astype("float64").sum(axis=1) @ area)
+        self._known += float(area[good].sum())
+        self._up += float(area[sure & (slope > 0)].sum())
+        self._down += float(area[sure & (slope < 0)].sum())
+        self._slope += float((slope[good].astype("float64") * area[good]).sum())
         if np.isfinite(n).any():
             self.years = max(self.years, float(np.nanmax(n)))
 

@@ -9,6 +9,7 @@ import numpy as np
 from .inputs import ReportInputs
 from .palette import FLUX_TITLES, GROUP_TITLES, number, percent, pretty_unit
 
+NBSP = "\N{NO-BREAK SPACE}"
 STEP_WORDS = {"month": "month", "year": "year", "8day": "8-day step", "week": "week", "day": "day"}
 
 
@@ -33,6 +34,11 @@ def carbon(grams: float) -> tuple[str, str]:
         if abs(grams) >= factor:
             return number(grams / factor), unit
     return number(grams / 1e3), "kg C"
+
+
+def unit_word(unit: str) -> str:
+    """Return a unit that does not break at the end of a line."""
+    return pretty_unit(unit).replace(" ", NBSP)
 
 
 def square_km(square_metres: float) -> str:
@@ -60,7 +66,7 @@ def driver_order(inputs: ReportInputs) -> list[str]:
 
 def key_figures(inputs: ReportInputs) -> list[KeyFigure]:
     """Return the numbers of the strip under the title."""
-    n, unit = inputs.numbers, pretty_unit(inputs.unit)
+    n, unit = inputs.numbers, unit_word(inputs.unit)
     found = [KeyFigure(number(n.get("mean")), unit, f"mean {flux_title(inputs).lower()}")]
     if "total_per_year" in n:
         value, mass = carbon(n["total_per_year"])
@@ -76,9 +82,9 @@ def key_figures(inputs: ReportInputs) -> list[KeyFigure]:
         found.append(KeyFigure(percent(inputs.driver_numbers[top]["mean"]), "of the contributions", name.lower()))
     grouped = pooled_score(inputs)
     if grouped:
-        found.append(KeyFigure(number(grouped.get("r2_nse")), "R²", "on sites held out"))
+        found.append(KeyFigure(number(grouped.get("r2_nse")), "1 − SSE/SST", "R² on sites held out"))
     if "trend_slope" in n:
-        found.append(KeyFigure(_signed(n["trend_slope"]), pretty_unit(inputs.trend_unit), "mean trend"))
+        found.append(KeyFigure(_signed(n["trend_slope"]), unit_word(inputs.trend_unit), "mean trend"))
     return found
 
 
@@ -103,20 +109,20 @@ def summary(inputs: ReportInputs) -> list[str]:
 
 
 def _flux_words(inputs: ReportInputs) -> str:
-    n, unit = inputs.numbers, pretty_unit(inputs.unit)
+    n, unit = inputs.numbers, unit_word(inputs.unit)
     step = STEP_WORDS.get(inputs.time_step, inputs.time_step)
     text = (f"From {span_of(inputs)} the mean {flux_title(inputs).lower()} of the region was "
-            f"{number(n.get('mean'))} {unit}, weighted by cell area")
+            f"{number(n.get('mean'))}{NBSP}{unit}, weighted by cell area")
     if "annual" in n and inputs.time_step != "year":
-        text += f", or {number(n['annual'])} g C m⁻² yr⁻¹"
+        text += f", or {number(n['annual'])}{NBSP}{unit_word('g C m-2 yr-1')}"
     text += "."
     if "total_per_year" in n:
         value, mass = carbon(n["total_per_year"])
         years = int(n["years"])
-        text += (f" Over {square_km(n['area'])} this adds up to {value} {mass} yr⁻¹ "
+        text += (f" Over {square_km(n['area'])} this adds up to {value}{NBSP}{mass} yr⁻¹ "
                  f"(mean of {years} whole year{'s' if years != 1 else ''}).")
     if "spread" in n:
-        text += (f" The models of the folds differ by {number(n['spread'])} {unit} on average "
+        text += (f" The models of the folds differ by {number(n['spread'])}{NBSP}{unit} on average "
                  f"({percent(n.get('relative_spread', np.nan))} of the mean; standard deviation per cell and {step}).")
     if "applicable" in n:
         text += (f" {percent(n['applicable'])} of the area and time lies inside the area of applicability, where the "
@@ -128,10 +134,10 @@ def _skill_words(inputs: ReportInputs) -> str:
     scores = pooled_score(inputs)
     if not scores:
         return ""
-    unit = pretty_unit(inputs.unit)
+    unit = unit_word(inputs.unit)
     return (f"On sites that the models had not seen, the estimate explains R² = {number(scores.get('r2_nse'))} of the "
-            f"variance (1 − SSE/SST), with a mean absolute error of {number(scores.get('mae'))} {unit} and a bias of "
-            f"{number(scores.get('bias'))} {unit}.")
+            f"variance (1{NBSP}−{NBSP}SSE/SST), with a mean absolute error of {number(scores.get('mae'))}{NBSP}{unit} "
+            f"and a bias of {number(scores.get('bias'))}{NBSP}{unit}.")
 
 
 def _driver_words(inputs: ReportInputs) -> str:
@@ -156,10 +162,10 @@ def _trend_words(inputs: ReportInputs) -> str:
     n = inputs.numbers
     if "trend_slope" not in n:
         return ""
-    unit = pretty_unit(inputs.trend_unit)
+    unit = unit_word(inputs.trend_unit)
     years = len({label[:4] for label in inputs.series.times})
     over = f"{int(n['trend_years'])} {'years' if n['trend_years'] <= years else 'time steps'}"
-    return (f"Over {over} the estimate changes by {_signed(n['trend_slope'])} {unit} on average "
+    return (f"Over {over} the estimate changes by {_signed(n['trend_slope'])}{NBSP}{unit} on average "
             f"(area-weighted mean of the Theil–Sen slopes). It rises significantly on {percent(n['trend_up'])} of the "
             f"area and falls on {percent(n['trend_down'])} (Mann–Kendall, p < 0.05; by chance alone about 2.5 % each).")
 

@@ -71,15 +71,18 @@ class AnnualSeries:
     def start(self, shape: tuple[int, ...]) -> None:
         """Begin with a new piece of the map of this shape."""
         self._values = np.zeros((self.times.size, *shape))
+        self._added = np.zeros(self.times.size, dtype=int)
 
     def add(self, step: int, values: np.ndarray) -> None:
         """Add the values of time step number `step`; missing ones make their year missing."""
         slot = self.slots[step]
         if slot >= 0:
             self._values[slot] += values
+            self._added[slot] += 1
 
     def values(self) -> np.ndarray:
-        """Return what was gathered, shape (year, ...)."""
+        """Return what was gathered, shape (year, ...); years with steps that were not added are missing."""
+        self._values[self._added < self._per_year] = np.nan
         if self.how == "mean":
             shape = (-1,) + (1,) * (self._values.ndim - 1)
             return self._values / self._per_year.reshape(shape)

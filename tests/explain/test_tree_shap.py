@@ -104,7 +104,7 @@ def test_linear_in_the_ensemble():
 
 def test_named_features():
     """A booster that knows names takes a bare table whose columns are in that order."""
-    booster, X = train()
+    X = train()[1]
     named = xgboost.train({"max_depth": 2, "nthread": 1}, xgboost.DMatrix(X, X[:, 0], feature_names=list("abcd")), 3)
     assert contributions(named, X).shape == (len(X), 5)
 

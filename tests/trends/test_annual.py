@@ -37,6 +37,16 @@ def test_a_missing_month_makes_the_year_missing():
     assert np.isnan(total[0, 0]) and total[0, 1] == 12 and total[1, 0] == 12
 
 
+def test_a_month_that_was_never_added():
+    """A month of which nothing is known makes its year missing everywhere."""
+    series = AnnualSeries(months("2001-01", "2002-12"), "month", "sum")
+    series.start((2,))
+    for step in range(1, 24):
+        series.add(step, np.ones(2))
+    values = series.values()
+    assert np.isnan(values[0]).all() and values[1].tolist() == [12, 12]
+
+
 def test_years_that_are_not_whole_are_dropped():
     """The first and last year count only with all their months."""
     series, total = gather(months("2001-04", "2003-11"), "month", "sum", np.ones((32, 1)))

@@ -1,4 +1,6 @@
-"""Compiled kernels of the exact Shapley engine; `shap_tables.py` explains the idea and calls them."""
+"""Compiled kernels that fill and add up tables; `shap_tables.py` explains the idea and calls them."""
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -22,13 +24,13 @@ def _vector_add() -> Any:
     intrinsic = need("numba.extending").intrinsic
 
     @intrinsic
-    def add(typing_context, out, at, table, a, b, c, d):  # type: ignore[no-untyped-def]
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def add(typing_context, out, at, table, a, b, c, d):
+        def codegen(context, builder, signature, args):
             vector = ir.VectorType(ir.FloatType(), LANES).as_pointer()
             target = context.make_array(signature.args[0])(context, builder, args[0]).data
             source = context.make_array(signature.args[2])(context, builder, args[2]).data
 
-            def pointer(base, offset):  # type: ignore[no-untyped-def]
+            def pointer(base, offset):
                 return builder.bitcast(builder.gep(base, [offset]), vector)
 
             parts = [builder.load(pointer(source, offset), align=4) for offset in args[3:]]
@@ -47,7 +49,7 @@ add_vectors = _vector_add()
 
 
 @jit
-def bin_rows(rows, edges, edge_start, bins):  # type: ignore[no-untyped-def]
+def bin_rows(rows, edges, edge_start, bins):
     """Fill `bins` (blocks, p, rows) with the number of thresholds at or below each value; 65535 where NaN."""
     blocks, features, size = bins.shape
     for block in range(blocks):
@@ -71,146 +73,8 @@ def bin_rows(rows, edges, edge_start, bins):  # type: ignore[no-untyped-def]
 
 
 @jit
-def walk_tree(left, right, first, parent, depth, inner, order):  # type: ignore[no-untyped-def]
-    """Fill parent, depth and number of inner nodes below (all by node) and return the number of nodes reached."""
-    count, top = 0, 1
-    order[0] = first
-    parent[first] = -1
-    depth[first] = 0
-    stack = np.empty(left.size + 1, np.int64)
-    stack[0] = first
-    while top > 0:
-        top -= 1
-        node = stack[top]
-        order[count] = node
-        count += 1
-        inner[node] = 0
-        if left[node] >= 0:
-            for child in (first + right[node], first + left[node]):
-                parent[child] = node
-                depth[child] = depth[node] + 1
-                stack[top] = child
-                top += 1
-    for i in range(count - 1, -1, -1):
-        node = order[i]
-        if left[node] >= 0:
-            inner[node] += 1
-        if parent[node] >= 0:
-            inner[parent[node]] += inner[node]
-    return count
-
-
-@jit
-def expected_value(left, right, start, value, cover):  # type: ignore[no-untyped-def]
-    """Return the mean of the forest over its training rows, and the depth of its deepest leaf."""
-    nodes = left.size
-    parent = np.empty(nodes, np.int64)
-    depth = np.zeros(nodes, np.int64)
-    inner = np.empty(nodes, np.int64)
-    order = np.empty(nodes + 1, np.int64)
-    share = np.ones(nodes)
-    total = 0.0
-    deepest = 0
-    for tree in range(start.size - 1):
-        count = walk_tree(left, right, start[tree], parent, depth, inner, order)
-        for i in range(count):
-            node = order[i]
-            if parent[node] >= 0:
-                share[node] = share[parent[node]] * cover[node] / cover[parent[node]]
-            if left[node] < 0:
-                total += share[node] * value[node]
-                deepest = max(deepest, depth[node])
-    return total, deepest
-
-
-@jit
-def cut_roots(left, right, first, depth, inner, most_bits, roots):  # type: ignore[no-untyped-def]
-    """Cut a tree into subtrees with at most `most_bits` decisions on their paths; return their number."""
-    stack = np.empty(left.size + 1, np.int64)
-    stack[0] = first
-    top, count = 1, 0
-    while top > 0:
-        top -= 1
-        node = stack[top]
-        if left[node] < 0 or depth[node] + inner[node] <= most_bits:
-            roots[count] = node
-            count += 1
-        else:
-            stack[top] = first + right[node]
-            stack[top + 1] = first + left[node]
-            top += 2
-    return count
-
-
-@jit
-def group_nodes(left, right, start, most_bits):  # type: ignore[no-untyped-def]
-    """Pack subtrees into groups that depend on few decisions.
-
-    Returns groups per tree (as starts), leaves and decisions per group (starts and nodes), and parents.
-    """
-    nodes = left.size
-    parent = np.full(nodes, -1, np.int64)
-    depth = np.zeros(nodes, np.int64)
-    inner = np.zeros(nodes, np.int64)
-    order = np.empty(nodes + 1, np.int64)
-    roots = np.empty(nodes + 1, np.int64)
-    marked = np.full(nodes, -1, np.int64)
-    stack = np.empty(nodes + 1, np.int64)
-    group_start = np.zeros(start.size, np.int64)
-    leaf_start, bit_start = [0], [0]
-    leaves, bits = [0][:0], [0][:0]
-    groups = 0
-    for tree in range(start.size - 1):
-        first = start[tree]
-        walk_tree(left, right, first, parent, depth, inner, order)
-        count = cut_roots(left, right, first, depth, inner, most_bits, roots)
-        if left[first] < 0:
-            count = 0
-        for a in range(count):
-            if roots[a] < 0:
-                continue
-            used = 0
-            for b in range(a, count):
-                root = roots[b]
-                if root < 0:
-                    continue
-                new = inner[root]
-                node = parent[root]
-                while node >= 0:
-                    new += 1 if marked[node] != groups else 0
-                    node = parent[node]
-                if b > a and used + new > most_bits:
-                    continue
-                used += new
-                roots[b] = -1
-                node = parent[root]
-                while node >= 0:
-                    if marked[node] != groups:
-                        marked[node] = groups
-                        bits.append(node)
-                    node = parent[node]
-                stack[0] = root
-                top = 1
-                while top > 0:
-                    top -= 1
-                    node = stack[top]
-                    if left[node] < 0:
-                        leaves.append(node)
-                    else:
-                        bits.append(node)
-                        stack[top] = first + right[node]
-                        stack[top + 1] = first + left[node]
-                        top += 2
-            leaf_start.append(len(leaves))
-            bit_start.append(len(bits))
-            groups += 1
-        group_start[tree + 1] = groups
-    return (group_start, np.array(leaf_start), np.array(leaves), np.array(bit_start), np.array(bits), parent)
-
-
-@jit
 def leaf_values(leaf, first, left, parent, feature, cover, weight, bits, points, point_weights,
-                features, care, want, values):  # type: ignore[no-untyped-def]
+                features, care, want, values):
     """Fill `values` (2^u, u) with the contributions of a leaf for each set of the u features on its path
     that point towards it, and which decisions each feature stands for; return u."""
     u = 0
@@ -246,7 +110,7 @@ def leaf_values(leaf, first, left, parent, feature, cover, weight, bits, points,
 
 @jit
 def fill_table(leaves, first, left, parent, feature, cover, value, bits, points, point_weights,
-               deepest, table):  # type: ignore[no-untyped-def]
+               deepest, table):
     """Fill `table` (2^bits, lanes) with the summed contributions of the leaves of a group."""
     total = np.zeros(table.shape)
     features = np.empty(64, np.int64)
@@ -269,7 +133,7 @@ def fill_table(leaves, first, left, parent, feature, cover, value, bits, points,
 
 
 @jit
-def find_entries(bins, nodes, feature, node_bin, default_left, base, lanes, entry, offsets):  # type: ignore[no-untyped-def]
+def find_entries(bins, nodes, feature, node_bin, default_left, base, lanes, entry, offsets):
     """Fill `offsets` with where the table entry of each row begins."""
     n = offsets.size
     for r in range(n):
@@ -287,7 +151,7 @@ def find_entries(bins, nodes, feature, node_bin, default_left, base, lanes, entr
 
 @jit
 def add_tables(bins, trees, group_start, bit_start, bits, feature, node_bin, default_left,
-               table, table_start, lanes, out):  # type: ignore[no-untyped-def]
+               table, table_start, lanes, out):
     """Add to `out` (rows * lanes) the entries of the tables of trees `trees[0]` to `trees[1]`; `bins` is
     (blocks, p, rows), and the last entry of `table` is 0."""
     blocks, _, size = bins.shape
@@ -315,7 +179,7 @@ def add_tables(bins, trees, group_start, bit_start, bits, feature, node_bin, def
 
 @jit
 def fill_tables(groups, tree_of, start, leaf_start, leaves, bit_start, bits, left, parent, feature, cover, value,
-                points, point_weights, deepest, table, table_start, origin, lanes):  # type: ignore[no-untyped-def]
+                points, point_weights, deepest, table, table_start, origin, lanes):
     """Fill the tables of groups `groups[0]` to `groups[1]` into the flat buffer `table`, whose first entry
     belongs to entry `origin`."""
     for g in range(groups[0], groups[1]):

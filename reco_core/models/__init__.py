@@ -1,0 +1,1 @@
+"""Models that learn respiration from samples, and the links between respiration and its drivers."""

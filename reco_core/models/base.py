@@ -1,0 +1,285 @@
+"""What a model is, and the ensemble of models, one per fold, that maps are made with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Iterable, Mapping, Optional, Sequence
+
+import numpy as np
+
+from ..errors import ArtifactError, ConfigError
+from ..progress import SILENT, Progress
+from .table import Table
+
+MEMBERS = ("all", "one_per_fold")
+FIRST_SEEDS = (837, 929, 321, 536, 710, 505, 213, 802, 671, 428, 839, 901, 683, 826, 277, 176, 399, 105, 776, 792)
+SEED_LIMIT = 1_000_000
+
+
+def default_seeds(count: int) -> tuple[int, ...]:
+    """Return seeds of repeats: the twenty of the published method, then others that follow from their place.
+
+    Examples
+    --------
+    >>> default_seeds(3)
+    (837, 929, 321)
+    """
+    seeds = list(FIRST_SEEDS[:count])
+    taken = set(FIRST_SEEDS)
+    rng = np.random.default_rng(FIRST_SEEDS[0])
+    while len(seeds) < count:
+        seed = int(rng.integers(1, SEED_LIMIT))
+        if seed not in taken:
+            taken.add(seed)
+            seeds.append(seed)
+    return tuple(seeds)
+
+
+class Model:
+    """A method fitted on one training set; it holds one or more members that differ by their seed.
+
+    A new method is a subclass with a `name`, `fit`, `member_predictions`, `contributions`,
+    `to_parts` and `from_parts`, an entry in the registry and one in the catalogue.
+    `__init__` only assigns; what fitting finds ends with an underscore.
+
+    Parameters
+    ----------
+    weights : str
+        How features are favoured; methods without feature weights ignore it.
+    per_class : bool
+        Whether each class has a fit of its own.
+    alpha : float
+        Level of the tests behind the weights.
+    settings : mapping or str, optional
+        Settings of the method, as names and values or as the text "name=value,...".
+    classes : sequence of str
+        All classes that may be asked for; those of the training rows where empty.
+    """
+
+    name: ClassVar[str] = ""
+    context: ClassVar[dict[str, int]] = {}
+    seeded: ClassVar[bool] = False
+
+    def __init__(self, *, weights: str = "pooled", per_class: bool = False, alpha: float = 0.05,
+                 settings: Any = None, classes: Sequence[str] = ()) -> None:
+        self.weights = weights
+        self.per_class = per_class
+        self.alpha = alpha
+        self.settings = settings
+        self.classes = tuple(classes)
+
+    def check(self, features: Sequence[str]) -> None:
+        """Raise `ConfigError` if the method cannot be used so, or with these features."""
+
+    def prepare(self, table: Table, *, seed: int = 0, progress: Progress = SILENT) -> Mapping[str, Any]:
+        """Return what all members of a training set share, as plain data; computed once per fold."""
+        return {}
+
+    def fit(self, X: np.ndarray, y: np.ndarray, *, group: np.ndarray, stratum: Optional[np.ndarray] = None,
+            weight: Optional[np.ndarray] = None, seeds: Sequence[int] = (0,), features: Sequence[str] = (),
+            shared: Optional[Mapping[str, Any]] = None, progress: Progress = SILENT) -> Model:
+        """Fit one member per seed and return the model.
+
+        Parameters
+        ----------
+        X : array of shape (n, p) [units of the drivers]
+        y : array of shape (n,) [unit of the target]
+        group : array of shape (n,)
+            Rows of one group are never on both sides of a split.
+        stratum : array of str, shape (n,), optional
+            Class of each row; needed with `per_class`.
+        weight : array of shape (n,), optional
+        seeds : sequence of int
+        features : sequence of str
+        shared : mapping, optional
+            What `prepare` returned; found here if not given.
+        """
+        return self
+
+    def member_predictions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
+                           members: str = "all") -> np.ndarray:
+        """Return the estimate of each member, shape (members, n) [unit of the target]."""
+        return np.empty((0, len(X)))
+
+    def predict(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None, members: str = "all") -> np.ndarray:
+        """Return the mean estimate of the members, shape (n,) [unit of the target]."""
+        return self.member_predictions(X, stratum=stratum, members=members).mean(axis=0)
+
+    def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
+                      members: str = "all") -> np.ndarray:
+        """Return contributions and, in the last column, the base value; rows add up to `predict`.
+
+        Shape (n, p + 1) [unit of the target].
+        """
+        return np.empty((len(X), X.shape[1] + 1))
+
+    def join(self, others: Sequence[Model]) -> Model:
+        """Return this model with the members of others, fitted on the same rows, after its own."""
+        return self
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """Return what to keep of the fitted model: plain data and files."""
+        return {}, {}
+
+    @classmethod
+    def from_parts(cls, meta: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Model:
+        """Return the model that `to_parts` took apart."""
+        return cls()
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A driver that a model sees; `low` and `high` are its range in the training data [unit]."""
+
+    name: str
+    unit: str
+    long_name: str
+    group: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """The ensemble of a fit: one model per fold, each fitted without that fold's sites.
+
+    Parameters
+    ----------
+    name : str
+        Method, as in the catalogue.
+    features : tuple of Feature
+        In the order of the columns of X.
+    target_unit, time_step, flux_kind : str
+    strata : tuple of str
+        Classes with a model of their own; empty if one model serves all.
+    folds : tuple of Model
+    scores : mapping
+        Skill on held-out sites.
+    links : mapping
+        Causal links in all training rows.
+    reference : mapping of array
+        Training rows: `X`, `y`, `fold`, `group`, `held_out` and `overall` (estimates), `site`, `stratum`;
+        `weights` (p,), the importance of the features.
+    provenance : mapping
+        Settings, seeds, sources.
+    """
+
+    name: str
+    features: tuple[Feature, ...]
+    target_unit: str
+    time_step: str
+    flux_kind: str
+    strata: tuple[str, ...]
+    folds: tuple[Model, ...]
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, Any] = field(default_factory=dict)
+    reference: Mapping[str, np.ndarray] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of X."""
+        return tuple(feature.name for feature in self.features)
+
+    def columns(self, available: Iterable[str]) -> list[int]:
+        """Return where the features stand among available names.
+
+        Raises
+        ------
+        ArtifactError
+            Some are not there.
+        """
+        there = list(available)
+        missing = [name for name in self.feature_names if name not in there]
+        if missing:
+            raise ArtifactError(f"The model needs drivers that are not there: {', '.join(missing)}",
+                                f"There are: {', '.join(there) or 'none'}; map other names with variables, for "
+                                f"example variables=\"tavg={missing[0]}\"")
+        return [there.index(name) for name in self.feature_names]
+
+    def estimate(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
+                 members: str = "all") -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and spread of the estimates of the folds.
+
+        Parameters
+        ----------
+        X : array of shape (n, p) [units of the features]
+        stratum : array of str, shape (n,), optional
+            Class of each row, for models with strata.
+        members : {"all", "one_per_fold"}
+
+        Returns
+        -------
+        mean, spread : arrays of shape (n,) [target_unit]
+            Mean over folds of the mean over members; standard deviation (n - 1) over folds.
+        """
+        self._check(X, stratum, members)
+        means = np.stack([model.predict(X, stratum=stratum, members=members) for model in self.folds])
+        spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.full(len(X), np.nan)
+        return means.mean(axis=0), spread
+
+    def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
+                      members: str = "all") -> np.ndarray:
+        """Return contributions to the mean estimate, base value last, shape (n, p + 1) [target_unit]."""
+        self._check(X, stratum, members)
+        total = np.zeros((len(X), len(self.features) + 1))
+        for model in self.folds:
+            total += model.contributions(X, stratum=stratum, members=members)
+        return total / len(self.folds)
+
+    def _check(self, X: np.ndarray, stratum: Optional[np.ndarray], members: str) -> None:
+        if members not in MEMBERS:
+            raise ConfigError(f"'{members}' is no choice of members", "Choose: " + ", ".join(MEMBERS))
+        if X.ndim != 2 or X.shape[1] != len(self.features):
+            raise ArtifactError(f"The model has {len(self.features)} features; the table has shape {X.shape}",
+                                "Give one column per feature: " + ", ".join(self.feature_names))
+        if not self.strata:
+            return
+        if stratum is None:
+            raise ArtifactError("The model has one model per class and no classes are given",
+                                "Give the class of each row: " + ", ".join(self.strata))
+        unknown = sorted(set(np.unique(np.asarray(stratum).astype(str))) - set(self.strata))
+        if unknown:
+            raise ArtifactError(f"The model does not know the class '{unknown[0]}'",
+                                "It knows: " + ", ".join(self.strata))
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, bytes], dict[str, np.ndarray]]:
+        """Return all of the model as plain data, files and arrays."""
+        folds, blobs = [], {}
+        for number, model in enumerate(self.folds):
+            meta, files = model.to_parts()
+            folds.append(meta)
+            blobs.update({f"fold{number:03d}-{name}": content for name, content in files.items()})
+        meta = {"name": self.name, "features": [asdict(feature) for feature in self.features],
+                "target_unit": self.target_unit, "time_step": self.time_step, "flux_kind": self.flux_kind,
+                "strata": list(self.strata), "folds": folds, "scores": dict(self.scores),
+                "links": dict(self.links), "provenance": dict(self.provenance)}
+        return meta, blobs, dict(self.reference)
+
+    @classmethod
+    def from_parts(cls, meta: Mapping[str, Any], blobs: Mapping[str, bytes],
+                   arrays: Mapping[str, np.ndarray]) -> FittedModel:
+        """Return the model that `to_parts` took apart.
+
+        Raises
+        ------
+        ArtifactError
+            Something is missing.
+        """
+        from .registry import model_class
+
+        try:
+            kind = model_class(meta["name"])
+            folds = []
+            for number, part in enumerate(meta["folds"]):
+                prefix = f"fold{number:03d}-"
+                files = {name.removeprefix(prefix): content for name, content in blobs.items()
+                         if name.startswith(prefix)}
+                folds.append(kind.from_parts(part, files))
+            return cls(meta["name"], tuple(Feature(**feature) for feature in meta["features"]), meta["target_unit"],
+                       meta["time_step"], meta["flux_kind"], tuple(meta["strata"]), tuple(folds), meta["scores"],
+                       meta["links"], dict(arrays), meta["provenance"])
+        except (KeyError, TypeError, ConfigError) as error:
+            raise ArtifactError(f"The model cannot be put together: {error}",
+                                "It is damaged or was written by another version: fit it again") from error

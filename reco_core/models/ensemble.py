@@ -1,0 +1,184 @@
+"""Fits a model on folds: one training set per fold, the work spread over processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+
+from ..errors import SampleError
+from ..progress import SILENT, Progress
+from .base import Feature, FittedModel, Model, default_seeds
+from .crew import Crew
+from .registry import make_model
+from .table import Table
+
+IMPORTANCE_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to fit: the method and its options."""
+
+    name: str = "causal_xgboost"
+    weights: str = "pooled"
+    per_class: bool = False
+    alpha: float = 0.05
+    settings: Any = None
+    seeds: tuple[int, ...] = default_seeds(20)
+    seed: int = 0
+
+    def model(self, table: Table) -> Model:
+        """Return a model that is not fitted yet and knows the classes of the whole table."""
+        classes = tuple(str(label) for label in np.unique(table.stratum)) if self.per_class else ()
+        return make_model(self.name, weights=self.weights, per_class=self.per_class, alpha=self.alpha,
+                          settings=self.settings, classes=classes)
+
+
+def fit_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, processes: int = 0,
+              progress: Progress = SILENT, **about: Any) -> FittedModel:
+    """Fit one model per fold, each without the rows of its fold.
+
+    Parameters
+    ----------
+    table : Table
+    fold : array of int, shape (n,)
+        The fold that holds out each row.
+    recipe : Recipe
+    processes : int
+        0 uses every core. The result is the same for any number.
+    progress : Progress
+    **about
+        Fields of the fitted model: `features` (tuple of Feature), `target_unit`, `time_step`, `flux_kind`,
+        `provenance`.
+
+    Returns
+    -------
+    FittedModel
+        Its `reference` holds, besides the training rows, the estimate of each row by the models
+        that did not see it (`held_out`) and by all models (`overall`, optimistic), and the
+        normalised mean absolute contribution of each feature (`weights`).
+
+    Raises
+    ------
+    SampleError
+        A driver is constant, or nothing can be learned.
+    ConfigError
+        The method cannot be used so.
+    """
+    models, held_out = run_folds(table, fold, recipe, processes=processes, progress=progress.span(0.0, 0.9))
+    strata = tuple(str(label) for label in np.unique(table.stratum) if label) if recipe.per_class else ()
+    fitted = FittedModel(recipe.name, about.pop("features", None) or _bare_features(table),
+                         about.pop("target_unit", ""), about.pop("time_step", ""), about.pop("flux_kind", "reco"),
+                         strata, tuple(models), links=_links(models), **about)
+    progress(0.92, "Estimating all samples")
+    known = np.isin(table.stratum, strata) if strata else np.ones(len(table), dtype=bool)
+    overall = np.full(len(table), np.nan)
+    overall[known] = fitted.estimate(table.X[known], stratum=table.stratum[known])[0]
+    progress(0.95, "Measuring the importance of the drivers")
+    reference = {"X": table.X, "y": table.y, "fold": np.asarray(fold), "group": table.group, "site": table.site,
+                 "stratum": table.stratum, "held_out": held_out, "overall": overall,
+                 "weights": importance(fitted, table.take(known))}
+    return replace(fitted, reference=reference)
+
+
+def run_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, keep: bool = True, processes: int = 0,
+              progress: Progress = SILENT, crew: Optional[Crew] = None) -> tuple[list[Model], np.ndarray]:
+    """Fit one model per fold and estimate the rows it did not see.
+
+    Parameters
+    ----------
+    keep : bool
+        Whether to return the models; without them less is handed between processes.
+    crew : Crew, optional
+        Processes to use again; made for the same table.
+
+    Returns
+    -------
+    models : list of Model, empty without `keep`
+    held_out : array of shape (n,) [unit of the target]
+    """
+    table.check()
+    template = recipe.model(table)
+    template.check(table.features)
+    numbers = np.unique(fold)
+    if len(numbers) < 2:
+        raise SampleError("There is one fold only: nothing would be held out", "Give at least 2 folds")
+    if crew is None:
+        with Crew(table, processes) as own:
+            return run_folds(table, fold, recipe, keep=keep, progress=progress, crew=own)
+    plan = [_Job(int(number), np.asarray(fold), recipe, keep) for number in numbers]
+    shared = crew.map(_prepare, plan, progress.span(0.0, 0.1), "Feature weights of fold")
+    seeds = [(seed,) for seed in recipe.seeds] if template.seeded else [recipe.seeds[:1]]
+    jobs = [replace(job, shared=found, seeds=part) for job, found in zip(plan, shared) for part in seeds]
+    results = crew.map(_fit, jobs, progress.span(0.1, 1.0), "Fit")
+    held_out = np.full(len(table), np.nan)
+    models: list[Model] = []
+    for at, number in enumerate(numbers):
+        part = results[at * len(seeds):(at + 1) * len(seeds)]
+        held_out[fold == number] = np.mean([estimate for _, estimate in part], axis=0)
+        if keep:
+            kind = type(template)
+            first, *others = [kind.from_parts(*parts) for parts, _ in part]
+            models.append(first.join(others))
+    return models, held_out
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One fold, or one seed of it."""
+
+    number: int
+    fold: np.ndarray
+    recipe: Recipe
+    keep: bool
+    seeds: tuple[int, ...] = ()
+    shared: Optional[Mapping[str, Any]] = None
+
+
+def _prepare(table: Table, job: _Job, progress: Progress) -> Mapping[str, Any]:
+    training = table.take(job.fold != job.number)
+    return job.recipe.model(table).prepare(training, seed=job.recipe.seed * 1000 + job.number, progress=progress)
+
+
+def _fit(table: Table, job: _Job, progress: Progress) -> tuple[Any, np.ndarray]:
+    out = job.fold == job.number
+    training = table.take(~out)
+    model = job.recipe.model(table).fit(
+        training.X, training.y, group=training.group, stratum=training.stratum, weight=training.weight,
+        seeds=job.seeds, features=table.features, shared=job.shared, progress=progress)
+    estimate = model.predict(table.X[out], stratum=table.stratum[out])
+    return (model.to_parts() if job.keep else None), estimate
+
+
+def importance(fitted: FittedModel, table: Table) -> np.ndarray:
+    """Return the normalised mean absolute contribution of each feature, shape (p,), adding up to 1.
+
+    Measured on up to 2000 rows spread evenly over the table, by one member per fold; rows with
+    gaps count only where the method can use them.
+    """
+    rows = np.unique(np.linspace(0, len(table) - 1, min(len(table), IMPORTANCE_ROWS)).round().astype(int))
+    phi = fitted.contributions(table.X[rows], stratum=table.stratum[rows], members="one_per_fold")[:, :-1]
+    size = np.nanmean(np.abs(phi), axis=0)
+    return size / size.sum() if size.sum() > 0 else np.full(size.size, 1.0 / size.size)
+
+
+def _bare_features(table: Table) -> tuple[Feature, ...]:
+    return describe(table, {})
+
+
+def describe(table: Table, words: Mapping[str, Mapping[str, str]]) -> tuple[Feature, ...]:
+    """Return the features of a table with their training range; `words` gives unit, long_name and group by name."""
+    features = []
+    for name, column in zip(table.features, table.X.T):
+        about = words.get(name, {})
+        features.append(Feature(name, about.get("unit", ""), about.get("long_name", name),
+                                about.get("group", "environment"), float(np.nanmin(column)), float(np.nanmax(column))))
+    return tuple(features)
+
+
+def _links(models: Sequence[Model]) -> dict[str, Any]:
+    """Return the links of each fold, where the method has any."""
+    found = [getattr(model, "links_", None) for model in models]
+    return {"folds": found} if any(found) else {}

@@ -1,0 +1,33 @@
+"""The methods that can be fitted, by the names of the catalogue."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ..errors import ConfigError
+from .base import Model
+
+_CLASSES = {
+    "causal_xgboost": ("causal_xgboost", "CausalXgboost"),
+    "lloyd_taylor": ("semi_empirical", "LloydTaylor"),
+}
+
+
+def model_class(name: str) -> type[Model]:
+    """Return the class of a method.
+
+    Raises
+    ------
+    ConfigError
+        There is no such method.
+    """
+    if name not in _CLASSES:
+        raise ConfigError(f"There is no model '{name}'", "Choose: " + ", ".join(_CLASSES))
+    module, attribute = _CLASSES[name]
+    return getattr(importlib.import_module(f".{module}", __package__), attribute)
+
+
+def make_model(name: str, **options: Any) -> Model:
+    """Return a model that is not fitted yet; for the options see `Model`."""
+    return model_class(name)(**options)

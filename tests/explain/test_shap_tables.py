@@ -1,0 +1,167 @@
+"""The table engine gives exactly what xgboost's own Shapley values are, only faster."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reco_core.errors import Cancelled
+from reco_core.explain import shap_tables
+from reco_core.explain.forest import read_forest
+from reco_core.explain.shap_tables import TableExplainer
+from reco_core.explain.tree_shap import additivity_error, contributions
+from reco_core.progress import Progress
+
+xgboost = pytest.importorskip("xgboost")
+
+
+def table(p=9, rows=1500, seed=0, gaps=0.0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, p)).astype("float32")
+    X[:, p // 2] = np.round(X[:, p // 2])
+    X[rng.random(X.shape) < gaps] = np.nan
+    Z = np.nan_to_num(X)
+    return X, 30 + np.exp(0.4 * Z[:, 0]) * (1 + np.tanh(Z[:, p - 1])) + Z[:, p // 2] + 0.2 * rng.normal(size=rows)
+
+
+def train(X, y, rounds=40, depth=5, **settings):
+    settings = {"max_depth": depth, "eta": 0.1, "nthread": 1, "subsample": 0.8, "colsample_bylevel": 0.6,
+                "gamma": 0.4, "min_child_weight": 3, **settings}
+    return xgboost.train(settings, xgboost.DMatrix(X, y), rounds)
+
+
+def same(booster, X, atol=1e-5):
+    ours, theirs = TableExplainer.of(booster).contributions(X), contributions(booster, X)
+    assert ours.shape == theirs.shape == (len(X), X.shape[1] + 1)
+    np.testing.assert_allclose(ours, theirs, atol=atol * max(1.0, np.abs(theirs[:, :-1]).max()))
+    return ours
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 5, 6, 8, 12])
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+def test_equals_xgboost(depth, gaps):
+    """At every depth, with and without missing values, in training and after it."""
+    X, y = table(gaps=gaps)
+    booster = train(X, y, depth=depth, rounds=15)
+    phi = same(booster, X)
+    assert additivity_error(phi, booster.predict(xgboost.DMatrix(X))) < 1e-4
+    holes = X.copy()
+    holes[np.random.default_rng(1).random(X.shape) < 0.4] = np.nan
+    same(booster, holes)
+
+
+@pytest.mark.parametrize("p", [1, 2, 8, 9, 21])
+def test_any_number_of_features(p):
+    """Fewer than a vector, just one, and more than one."""
+    X, y = table(p=p)
+    same(train(X, y), X)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 511, 513])
+def test_any_number_of_rows(rows):
+    """Blocks that are not full change nothing."""
+    X, y = table()
+    booster = train(X, y)
+    assert np.array_equal(TableExplainer.of(booster).contributions(X[:rows]),
+                          TableExplainer.of(booster).contributions(X)[:rows])
+
+
+def test_a_row_does_not_depend_on_its_neighbours():
+    """Shuffled rows give the same bits, shuffled."""
+    X, y = table()
+    explainer = TableExplainer.of(train(X, y))
+    order = np.random.default_rng(0).permutation(len(X))
+    assert np.array_equal(explainer.contributions(X[order]), explainer.contributions(X)[order])
+
+
+def test_values_at_the_thresholds():
+    """A value that equals a threshold goes right, as in xgboost."""
+    X, y = table(p=3)
+    booster = train(X, y, rounds=30)
+    forest = read_forest(booster)
+    rng = np.random.default_rng(0)
+    exact = np.column_stack([rng.choice(forest.edges[a:b], 300) for a, b in
+                             zip(forest.edge_start[:-1], forest.edge_start[1:])])
+    same(booster, exact)
+
+
+def test_extreme_values():
+    """Huge values have a side, too, and a row without any value has its defaults."""
+    X, y = table(p=3)
+    booster = train(X, y)
+    same(booster, np.array([[1e30, -1e30, 0], [-1e-30, -0.0, np.nan], [np.nan, np.nan, np.nan]], dtype="float32"))
+
+
+def test_a_feature_that_is_not_used():
+    """A dummy feature gets exactly 0."""
+    X, y = table()
+    X[:, 4] = 1
+    booster = train(X, y)
+    X[:, 4] = np.linspace(-5, 5, len(X))
+    assert (TableExplainer.of(booster).contributions(X)[:, 4] == 0).all()
+
+
+def test_trees_that_are_one_leaf():
+    """Trees without a split add to the base value only."""
+    X, y = table()
+    booster = train(X, y, rounds=5, gamma=1e9)
+    phi = same(booster, X)
+    assert (phi[:, :-1] == 0).all()
+
+
+@pytest.mark.parametrize("settings", [{"grow_policy": "lossguide", "max_leaves": 20, "max_depth": 0},
+                                      {"tree_method": "exact"}, {"lambda": 0.0, "min_child_weight": 0.0},
+                                      {"base_score": 12.5}, {"num_parallel_tree": 3}])
+def test_other_ways_to_grow(settings):
+    """Trees grown in other ways are trees."""
+    X, y = table()
+    same(train(X, y, rounds=8, **settings), X)
+
+
+def test_weighted_rows():
+    """Sample weights enter through the cover of the nodes."""
+    X, y = table()
+    weight = np.random.default_rng(0).uniform(0.1, 3, len(X))
+    booster = xgboost.train({"max_depth": 5, "nthread": 1}, xgboost.DMatrix(X, y, weight=weight), 20)
+    same(booster, X)
+
+
+def test_sliced_booster():
+    """A booster cut at its best round is explained as cut."""
+    X, y = table()
+    same(train(X, y)[:7], X)
+
+
+def test_small_tables(monkeypatch):
+    """Tables that are built in many portions give the same values."""
+    X, y = table()
+    booster = train(X, y)
+    whole = TableExplainer.of(booster).contributions(X)
+    monkeypatch.setattr(shap_tables, "TABLE_BYTES", 1)
+    assert np.array_equal(TableExplainer.of(booster).contributions(X), whole)
+
+
+def test_refuses_what_it_cannot():
+    """Boosters that are not a plain sum of numerical trees are left to xgboost."""
+    X, y = table(p=3)
+    assert TableExplainer.of(train(X, y, booster="dart")) is None
+    assert TableExplainer.of(train(X, (y > 31).astype(int), objective="binary:logistic")) is None
+    linear = xgboost.train({"booster": "gblinear", "nthread": 1}, xgboost.DMatrix(X, y), 3)
+    assert TableExplainer.of(linear) is None
+    assert TableExplainer.of(train(X, y, depth=20, gamma=0, min_child_weight=0, colsample_bylevel=1)) is None
+    codes = xgboost.DMatrix(np.round(np.abs(X)), y, feature_types=["c", "q", "q"], enable_categorical=True)
+    assert TableExplainer.of(xgboost.train({"max_depth": 3, "nthread": 1}, codes, 5)) is None
+
+
+def test_wrong_number_of_features():
+    """Rows that do not fit the trees are a programming mistake."""
+    X, y = table(p=3)
+    with pytest.raises(ValueError, match="3 features"):
+        TableExplainer.of(train(X, y)).contributions(X[:, :2])
+
+
+def test_cancel():
+    """A long explanation can be stopped."""
+    X, y = table()
+    with pytest.raises(Cancelled):
+        TableExplainer.of(train(X, y)).contributions(X, Progress(stopped=lambda: True))
