@@ -2,11 +2,13 @@
 
 from qgis.core import (
     Qgis,
+    QgsFields,
     QgsMapLayer,
     QgsProcessing,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterFile,
     QgsProcessingParameterNumber,
+    QgsRasterFileWriter,
     QgsRasterLayerTemporalProperties,
     QgsWkbTypes,
 )
@@ -43,6 +45,8 @@ SOURCE_RASTER = first(lambda: Qgis.ProcessingSourceType.Raster,
 POLYGON = first(lambda: Qgis.GeometryType.Polygon, lambda: QgsWkbTypes.PolygonGeometry)
 RASTER_LAYER = first(lambda: Qgis.LayerType.Raster, lambda: QgsMapLayer.LayerType.RasterLayer,
                      lambda: QgsMapLayer.RasterLayer)
+COMPUTED_FIELD = first(lambda: Qgis.FieldOrigin.Expression, lambda: QgsFields.OriginExpression)
+RASTER_WRITTEN = first(lambda: Qgis.RasterFileWriterResult.Success, lambda: QgsRasterFileWriter.NoError)
 FIXED_RANGE_PER_BAND = getattr(getattr(Qgis, "RasterTemporalMode", None), "FixedRangePerBand", None)  # QGIS >= 3.38
-REDRAW_ONLY = first(lambda: Qgis.RasterTemporalMode.RedrawLayerOnly,
-                    lambda: QgsRasterLayerTemporalProperties.ModeRedrawLayerOnly)
+FIXED_RANGE = first(lambda: Qgis.RasterTemporalMode.FixedTemporalRange,
+                    lambda: QgsRasterLayerTemporalProperties.ModeFixedTemporalRange)

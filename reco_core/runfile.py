@@ -133,8 +133,8 @@ def _plan_step(entry: dict[str, Any], number: int, lines: _Lines, base: Path, fo
     try:
         resolved = resolve(step, values, str(folder))
     except ConfigError as error:
-        key = _key_of(error.message)
-        raise ConfigError(f"{lines.where(key, number=number)}: {error.message}", error.hint) from None
+        wrong = _key_of(error.message)
+        raise ConfigError(f"{lines.where(wrong, number=number)}: {error.message}", error.hint) from None
     for param in step.outputs:
         path = resolved[param.name]
         if path:

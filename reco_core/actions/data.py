@@ -14,8 +14,7 @@ from ..io.cubes import write_cube
 from ..io.driver_files import open_drivers
 from ..io.files import atomic
 from ..io.geotiff import RasterWriter
-from ..io.grid import Grid
-from ..io.points import project
+from ..io.grid import Grid, from_lonlat
 from ..progress import Progress
 from ..samples import build, collocate, quality
 from ..version import __version__
@@ -89,7 +88,7 @@ def build_samples(*, observations: str, source: str, drivers: str | None, layers
 
 def _at_towers(table: xr.Dataset, cube: xr.Dataset, asked: list[str], progress: Progress) -> xr.Dataset:
     grid = Grid.of(cube)
-    x, y = project(table["lon"].values, table["lat"].values, grid.crs_wkt)
+    x, y = from_lonlat(grid.crs_wkt, table["lon"].values, table["lat"].values)
     return collocate.extract(cube, list(table["site"].values), x, y, table["time"].values,
                              time_step=table.attrs["time_step"], names=asked or None,
                              wrap=360.0 if grid.is_geographic else None, progress=progress.span(0.05, 0.9))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SMALL_ESTIMATE = {"month": 1.0, "year": 12.0, "8day": 8 / 30.4375, "week": 7 / 30.4375, "day": 1 / 30.4375}
 
 
-class _Bands(Product):
-    """A raster with a band per time step."""
+class Flux(Product):
+    """The estimate itself, a band per time step; subclasses map something else."""
 
     per_value = 4.0 + 4.0
 
@@ -29,7 +29,7 @@ class _Bands(Product):
 
     def values(self, estimates: Estimates) -> np.ndarray:
         """Return what is mapped, as rows."""
-        raise NotImplementedError
+        return estimates.mean
 
     def add(self, estimates: Estimates) -> None:
         """Write the bands of these time steps."""
@@ -37,15 +37,7 @@ class _Bands(Product):
         self.writer.write(block.grid(self.values(estimates)), block.tile.row0, block.tile.col0, block.steps.start)
 
 
-class Flux(_Bands):
-    """The estimate itself."""
-
-    def values(self, estimates: Estimates) -> np.ndarray:
-        """Return the estimate."""
-        return estimates.mean
-
-
-class Spread(_Bands):
+class Spread(Flux):
     """The standard deviation over the fold means."""
 
     def values(self, estimates: Estimates) -> np.ndarray:
@@ -53,7 +45,7 @@ class Spread(_Bands):
         return estimates.spread
 
 
-class RelativeSpread(_Bands):
+class RelativeSpread(Flux):
     """Spread over estimate; missing where the estimate is next to nothing."""
 
     def __init__(self, writer: RasterWriter, time_step: str) -> None:
@@ -66,7 +58,7 @@ class RelativeSpread(_Bands):
         return np.divide(estimates.spread, size, out=np.full(size.shape, np.nan), where=size >= self.smallest)
 
 
-class Applicability(_Bands):
+class Applicability(Flux):
     """How much the drivers resemble the training data."""
 
     applicability = True

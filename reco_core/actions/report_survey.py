@@ -13,7 +13,7 @@ from ..io.grid import Grid, parse_crs
 from ..io.raster_read import RasterInfo, RasterReader
 from ..progress import Progress
 from ..report.inputs import Driver, Frame, Series
-from ..report.tally import (SEASONS, Coarse, Tally, TrendTally, flux_numbers, mean_known, season_of, shrink_factor)
+from ..report.tally import SEASONS, Coarse, Tally, TrendTally, flux_numbers, mean_known, season_of, shrink_factor
 from ..vocabulary.calendar import infer_time_step
 
 NORTH, SOUTH = "north of the equator", "south of the equator"
@@ -187,7 +187,7 @@ def trend_bands(descriptions: Sequence[str]) -> dict[str, int]:
 
 def series_of(found: Found) -> Series:
     """Return the series of the region."""
-    return Series(**{name: value for name, value in found["series"].items()})
+    return Series(**found["series"])
 
 
 def time_step_of(labels: Sequence[str], where: str) -> str:

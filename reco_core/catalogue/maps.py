@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .common import (CLASS_LAYER, FOLDER, GRID_PARAMS, GROUP_MAPS, GROUP_REPORT, GROUP_TRENDS, MEMBERS,
-                     MEMORY, MODEL_DIR, PERIOD, PROCESSES, REGION, SAMPLES, output)
+from .common import (
+                     CLASS_LAYER,
+                     FOLDER,
+                     GRID_PARAMS,
+                     GROUP_MAPS,
+                     GROUP_REPORT,
+                     GROUP_TRENDS,
+                     MEMBERS,
+                     MEMORY,
+                     MODEL_DIR,
+                     PERIOD,
+                     PROCESSES,
+                     REGION,
+                     SAMPLES,
+                     output,
+)
 from .models import FIT_PARAMS
 from .records import Param, Step
 

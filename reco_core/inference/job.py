@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ROWS = 16384
 LARGEST_ERROR = 1e-4
-Contribute = Callable[[np.ndarray, Optional[np.ndarray]], np.ndarray]
+ESTIMATE_SHARE = 0.3  # of the time of a batch, where contributions are wanted too
+Contribute = Callable[[np.ndarray, Optional[np.ndarray], Progress], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class MapJob:
     reader : DriverReader
     fitted : FittedModel
     products : sequence of Product
-    contribute : callable (X, stratum) -> array of shape (n, p + 1)
+    contribute : callable (X, stratum, progress) -> array of shape (n, p + 1)
         Contributions to the estimate; needed if a product wants them.
     members : {"all", "one_per_fold"}
     memory_gb : float [GB]
@@ -113,49 +114,53 @@ class MapJob:
             Contributions do not add up to the estimates.
         """
         plan = self.plan()
-        clock = Clock(len(plan.tiles))
         batches = list(plan.batches())
+        clock = Clock(len(plan.tiles), progress)
         for number, tile in enumerate(plan.tiles):
             for product in self.products:
                 product.begin(tile)
             for part, steps in enumerate(batches):
-                start = (number + part / len(batches)) / len(plan.tiles)
-                end = (number + (part + 1) / len(batches)) / len(plan.tiles)
-                self._batch(tile, steps, progress, clock, number, start, end)
+                self._batch(tile, steps, clock.span(number, part / len(batches), (part + 1) / len(batches)))
             for product in self.products:
                 product.end(tile)
         if self.valid == 0:
             raise self.reader.nothing_valid()
 
-    def _batch(self, tile: Tile, steps: slice, progress: Progress, clock: Clock, number: int,
-               start: float, end: float) -> None:
-        progress(start, clock.message(number, start))
+    def _batch(self, tile: Tile, steps: slice, progress: Progress) -> None:
         block = self.reader.read(tile, steps)
         if block is None:
             return
-        estimates = self._compute(block, progress, clock, number, start, end)
+        estimates = self._compute(block, progress)
         self.valid += len(block.index)
         for product in self.products:
             product.add(estimates)
 
-    def _compute(self, block: Block, progress: Progress, clock: Clock, number: int,
-                 start: float, end: float) -> Estimates:
-        n, features = block.X.shape
+    def _compute(self, block: Block, progress: Progress) -> Estimates:
+        n = len(block.index)
         mean, spread = np.empty(n), np.empty(n)
-        phi = np.empty((n, features + 1)) if self._explains else None
         near = np.empty(n) if self._area is not None else None
+        first_part = progress.span(0.0, ESTIMATE_SHARE) if self._explains else progress
         for first in range(0, n, ROWS):
-            fraction = start + (end - start) * first / n
-            progress(fraction, clock.message(number, fraction))
+            first_part(first / n)
             part = slice(first, first + ROWS)
-            X, stratum = block.X[part], None if block.stratum is None else block.stratum[part]
-            mean[part], spread[part] = self.fitted.estimate(X, stratum=stratum, members=self.members)
-            if phi is not None and self.contribute is not None:
-                phi[part] = self.contribute(X, stratum)
-                self._check(phi[part], mean[part])
+            stratum = None if block.stratum is None else block.stratum[part]
+            mean[part], spread[part] = self._estimate(block.X[part], stratum)
             if near is not None and self._area is not None:
-                near[part] = self._area.applicability(X)
+                near[part] = self._area.applicability(block.X[part])
+        phi = None
+        if self._explains:
+            assert self.contribute is not None, "a product wants contributions and nobody computes them"
+            phi = self.contribute(block.X, block.stratum, progress.span(ESTIMATE_SHARE, 1.0))
+            self._check(phi, mean)
         return Estimates(block, mean, spread, phi, near)
+
+    def _estimate(self, X: np.ndarray, stratum: Optional[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and spread; a single row goes in twice, since numpy adds up a single column in another order."""
+        if len(X) > 1:
+            return self.fitted.estimate(X, stratum=stratum, members=self.members)
+        twice = None if stratum is None else np.repeat(stratum, 2)
+        mean, spread = self.fitted.estimate(np.repeat(X, 2, axis=0), stratum=twice, members=self.members)
+        return mean[:1], spread[:1]
 
     def _check(self, phi: np.ndarray, mean: np.ndarray) -> None:
         gap = np.abs(phi.sum(axis=1) - mean) / np.maximum(1.0, np.abs(mean))

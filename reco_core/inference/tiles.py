@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Iterator
 
 from ..errors import ResourceError
+from ..progress import SILENT, Progress
 
 BLOCK = 256
 LARGEST_SIDE = 4 * BLOCK
@@ -110,10 +111,19 @@ def _side(fitting: float, size: int, block: int) -> int:
 
 
 class Clock:
-    """Says how far the tiles are and about how long the rest takes."""
+    """Says how far the tiles are and about how long the rest takes.
 
-    def __init__(self, tiles: int) -> None:
+    Parameters
+    ----------
+    tiles : int
+        How many there are.
+    progress : Progress
+        Who wants to know.
+    """
+
+    def __init__(self, tiles: int, progress: Progress = SILENT) -> None:
         self.tiles = tiles
+        self._progress = progress
         self._start = time.monotonic()
 
     def message(self, tile: int, fraction: float) -> str:
@@ -123,6 +133,19 @@ class Clock:
         if fraction <= 0 or elapsed < 1:
             return text
         return f"{text}, about {duration(elapsed * (1 - fraction) / fraction)} left"
+
+    def span(self, tile: int, start: float, end: float) -> Progress:
+        """Return the progress of the part from `start` to `end` of a tile."""
+        def sink(fraction: float, message: str) -> None:
+            self._progress(fraction, self.message(tile, fraction))
+
+        child = Progress(sink, self._stopped, (tile + start) / self.tiles, (tile + end) / self.tiles)
+        child(0.0)
+        return child
+
+    def _stopped(self) -> bool:
+        self._progress.check()
+        return False
 
 
 def duration(seconds: float) -> str:

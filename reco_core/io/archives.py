@@ -156,7 +156,7 @@ def _unpacked(raw: IO[bytes], source: Source) -> IO[bytes]:
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than MAX_BYTES."""
 
-    def __init__(self, stream: IO[bytes], label: str) -> None:
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, label: str) -> None:
         self._stream = stream
         self._label = label
         self._given = 0

@@ -21,6 +21,7 @@ _IN_NAME = (
     re.compile(r"(?<!\d)(?P<y>\d{4})(?P<s>[-_.]?)(?P<m>\d{2})(?P=s)(?P<d>\d{2})(?!\d)"),
     re.compile(r"(?<![A-Za-z0-9])[AaDd]?(?P<y>\d{4})[-_.]?(?P<j>\d{3})(?!\d)"),
     re.compile(r"(?<!\d)(?P<y>\d{4})[-_.]?[Mm]?(?P<m>\d{2})(?!\d)"),
+    re.compile(r"(?<![A-Za-z0-9])(?P<m>0[1-9]|1[0-2])[-_.](?P<y>\d{4})(?!\d)"),
     re.compile(r"(?<!\d)(?P<y>\d{4})(?!\d)"),
 )
 

@@ -191,8 +191,7 @@ def _columns(names: dict[str, str], target: str, label: str) -> dict[str, tuple[
 def _read(source: Source, columns: Iterable[str]) -> pd.DataFrame:
     try:
         with open_source(source) as stream, reading(source.label):
-            frame = pd.read_csv(stream, usecols=list(columns), encoding="utf-8-sig", skipinitialspace=True,
-                                low_memory=False)
+            frame = pd.read_csv(stream, usecols=list(columns), encoding="utf-8-sig", skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise SchemaError(f"'{source.label}' is not a regular table: {error}", "Download it again") from error
     if frame.empty:

@@ -25,6 +25,9 @@ _EQUAL_AREA = re.compile(
     re.IGNORECASE)
 
 
+Transform = tuple[float, float, float, float, float, float]
+
+
 @dataclass(frozen=True)
 class Grid:
     """A north-up grid of equal cells.
@@ -34,7 +37,7 @@ class Grid:
     """
 
     crs_wkt: str
-    transform: tuple[float, float, float, float, float, float]
+    transform: Transform
     height: int
     width: int
 
@@ -52,7 +55,7 @@ class Grid:
                             "Read it with read_drivers")
         attrs = ds["spatial_ref"].attrs
         x, y = (np.asarray(ds[name].values, dtype="float64") for name in ("x", "y"))
-        known = _gdal_transform(attrs.get("GeoTransform", ""))
+        known = gdal_transform(attrs.get("GeoTransform", ""))
         transform = affine_of(x, y, known)
         return cls(str(attrs.get("crs_wkt", "")), transform, len(y), len(x))
 
@@ -181,9 +184,8 @@ def same_crs(one: str, other: str) -> bool:
 
 def _proj(crs: Any) -> dict[str, Any]:
     """Return the PROJ parameters that matter; a datum of unknown name is told by its ellipsoid."""
-    found = {key: value for key, value in crs.to_dict(projjson=False).items() if key not in ("no_defs", "type", "wktext")}
-    if "init" in found:
-        return {}
+    bare = parse_crs(re.sub(r',AUTHORITY\["[^"]*","[^"]*"\]', "", crs.to_wkt()))  # else there is only the code
+    found = {key: value for key, value in bare.to_dict().items() if key not in ("no_defs", "type", "wktext", "init")}
     if not any(float(part) for part in str(found.get("towgs84", "0")).split(",")):
         found.pop("towgs84", None)
     if found.get("datum") == "WGS84":
@@ -191,24 +193,36 @@ def _proj(crs: Any) -> dict[str, Any]:
     return found
 
 
+def crs_name(crs_wkt: str) -> str:
+    """Return a short name of a coordinate reference system: its EPSG code where it has one."""
+    if not crs_wkt:
+        return "no CRS"
+    code = parse_crs(crs_wkt).to_epsg()
+    name = re.match(r'\w+\["([^"]*)"', crs_wkt)
+    return f"EPSG:{code}" if code else (name.group(1) if name else crs_wkt[:40])
+
+
 def to_lonlat(crs_wkt: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return longitude and latitude (WGS84) [degree] of coordinates, in their shape."""
-    return _transform(crs_wkt, "EPSG:4326", x, y)
+    return transform_points(crs_wkt, "EPSG:4326", x, y)
 
 
 def from_lonlat(crs_wkt: str, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the coordinates of longitudes and latitudes (WGS84), in their shape; NaN where there are none."""
-    return _transform("EPSG:4326", crs_wkt, lon, lat)
+    return transform_points("EPSG:4326", crs_wkt, lon, lat)
 
 
-def _transform(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+def transform_points(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return coordinates in another CRS, in their shape; NaN where there are none."""
     x, y = np.broadcast_arrays(np.asarray(x, dtype="float64"), np.asarray(y, dtype="float64"))
     if same_crs(source, target) or x.size == 0:
         return x.copy(), y.copy()
-    u, v = need("rasterio.warp").transform(parse_crs(source), parse_crs(target), x.ravel(), y.ravel())
-    u, v = (np.asarray(part, dtype="float64").reshape(x.shape) for part in (u, v))
-    bad = ~(np.isfinite(u) & np.isfinite(v))
-    return np.where(bad, np.nan, u), np.where(bad, np.nan, v)
+    result = np.full((2, *x.shape), np.nan)
+    good = np.isfinite(x) & np.isfinite(y)
+    if good.any():
+        result[:, good] = need("rasterio.warp").transform(parse_crs(source), parse_crs(target), x[good], y[good])
+    result[:, ~np.isfinite(result).all(axis=0)] = np.nan
+    return result[0], result[1]
 
 
 def lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -217,7 +231,7 @@ def lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return to_lonlat(grid.crs_wkt, *np.meshgrid(x, y))
 
 
-def _gdal_transform(text: Any) -> tuple[float, ...] | None:
+def gdal_transform(text: Any) -> Transform | None:
     """Return a, b, c, d, e, f of a GeoTransform in the words of GDAL (c a b f d e), or None."""
     try:
         c, a, b, f, d, e = (float(part) for part in str(text).split())
@@ -232,24 +246,23 @@ def gdal_text(transform: tuple[float, ...]) -> str:
     return " ".join(repr(value) for value in (c, a, b, f, d, e))
 
 
-def affine_of(x: np.ndarray, y: np.ndarray,
-              known: tuple[float, ...] | None = None) -> tuple[float, float, float, float, float, float]:
+def affine_of(x: np.ndarray, y: np.ndarray, known: Transform | None = None) -> Transform:
     """Return the transform of cell centres; a `known` one gives the cell size, and the origin if it fits.
 
     Raises
     ------
     GridError
-        An axis of one cell does not tell its size.
+        There is one cell, which does not tell its size.
     """
-    if known is not None and known[0] > 0 > known[4]:
-        dx, dy = known[0], known[4]
-    else:
-        dx = float(x[-1] - x[0]) / (len(x) - 1) if len(x) > 1 else None
-        dy = float(y[-1] - y[0]) / (len(y) - 1) if len(y) > 1 else None
-        if dx is None and dy is None:
-            raise GridError("A raster of one cell does not tell how large it is",
-                            "Give a raster with a GeoTransform, such as a GeoTIFF")
-        dx, dy = (abs(dy) if dx is None else dx), (-abs(dx) if dy is None else dy)  # type: ignore[arg-type]
+    dx, dy = (float(axis[-1] - axis[0]) / (len(axis) - 1) if len(axis) > 1 else None for axis in (x, y))
+    if known is not None:
+        dx = known[0] if dx is None or abs(dx - known[0]) < 1e-3 * abs(dx) else dx
+        dy = known[4] if dy is None or abs(dy - known[4]) < 1e-3 * abs(dy) else dy
+    if dx is None and dy is None:
+        raise GridError("A raster of one cell does not tell how large it is",
+                        "Give a raster with a GeoTransform, such as a GeoTIFF")
+    dx = abs(dy) if dx is None else dx  # type: ignore[arg-type]
+    dy = -abs(dx) if dy is None else dy
     left, top = float(x[0]) - dx / 2, float(y[0]) - dy / 2
     if known is not None:
         left, top = _snap(left, known[2], dx), _snap(top, known[5], dy)

@@ -186,8 +186,8 @@ def _observation_rows(ds: xr.Dataset) -> pd.DataFrame:
     for name in ("lat", "lon", "igbp", "network", "elevation"):
         if name in ds.coords:
             columns[name] = ds[name].values[at_site]
-    for name in ds.data_vars:
-        columns[str(name)] = ds[name].values[at_site, at_time]
+    for name in map(str, ds.data_vars):
+        columns[name] = ds[name].values[at_site, at_time]
     return pd.DataFrame(columns)
 
 
@@ -230,17 +230,17 @@ def _netcdf_path(path: str | Path) -> Path:
 def _write_netcdf(ds: xr.Dataset, part: Path) -> None:
     out = ds.copy()
     encoding: dict[str, dict[str, Any]] = {}
-    for name in out.variables:
+    for name in map(str, out.variables):
         variable = out[name]
         if variable.dtype == object:
             out[name] = variable.copy(data=np.array([str(text) for text in variable.values], dtype=object))
-            encoding[str(name)] = {"dtype": str}
+            encoding[name] = {"dtype": str}
         elif np.issubdtype(variable.dtype, np.datetime64):
             sub_daily = out.attrs.get("time_step") in ("half-hour", "hour")
-            encoding[str(name)] = {"units": f"{'minutes' if sub_daily else 'days'} since 1970-01-01",
+            encoding[name] = {"units": f"{'minutes' if sub_daily else 'days'} since 1970-01-01",
                                    "calendar": "standard", "dtype": "int32"}
         elif variable.dtype.kind == "f":
-            encoding[str(name)] = {"zlib": True, "complevel": 2, "_FillValue": np.nan}
+            encoding[name] = {"zlib": True, "complevel": 2, "_FillValue": np.nan}
     out.attrs["Conventions"] = "CF-1.8"
     out.to_netcdf(part, engine="netcdf4", format="NETCDF4", encoding=encoding)
 

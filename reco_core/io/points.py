@@ -1,4 +1,4 @@
-"""Positions: points of vector layers, and longitude and latitude in the CRS of a grid."""
+"""Points of vector layers."""
 
 from __future__ import annotations
 
@@ -9,39 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..deps import need
-from ..errors import GridError, SchemaError
+from ..errors import SchemaError
 from .archives import reading
+from .grid import to_lonlat
 
 LONLAT = "EPSG:4326"
-
-
-def project(lon: np.ndarray, lat: np.ndarray, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y of positions in another CRS; NaN where a position is NaN or cannot be projected.
-
-    Parameters
-    ----------
-    lon, lat : array of shape (n,) [degree]
-    crs : str
-        CRS as WKT or authority code.
-    """
-    return _transform(lon, lat, LONLAT, crs)
-
-
-def _transform(x: np.ndarray, y: np.ndarray, source: str, target: str) -> tuple[np.ndarray, np.ndarray]:
-    rio_crs = need("rasterio.crs").CRS
-    warp = need("rasterio.warp")
-    try:
-        source_crs, target_crs = rio_crs.from_user_input(source), rio_crs.from_user_input(target)
-    except need("rasterio.errors").CRSError as error:
-        raise GridError(f"A CRS cannot be read: {error}", "Give the layer a CRS, such as EPSG:4326") from error
-    out_x, out_y = np.full(np.shape(x), np.nan), np.full(np.shape(x), np.nan)
-    good = np.isfinite(x) & np.isfinite(y)
-    if good.any():
-        got_x, got_y = warp.transform(source_crs, target_crs, list(np.asarray(x)[good]), list(np.asarray(y)[good]))
-        out_x[good], out_y[good] = got_x, got_y
-    bad = ~(np.isfinite(out_x) & np.isfinite(out_y))
-    out_x[bad], out_y[bad] = np.nan, np.nan
-    return out_x, out_y
 
 
 def read_points(path: Path, label: str, layer: str | None = None) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -71,7 +43,7 @@ def read_points(path: Path, label: str, layer: str | None = None) -> tuple[Any, 
         raise SchemaError(f"'{label}' states no CRS", "Give the layer a CRS, such as EPSG:4326")
     points = np.array([_point(wkb, label, row) for row, wkb in enumerate(geometry, start=1)], dtype="float64")
     points = points.reshape(-1, 2)
-    lon, lat = _transform(points[:, 0], points[:, 1], meta["crs"], LONLAT)
+    lon, lat = to_lonlat(meta["crs"], points[:, 0], points[:, 1])
     return pandas.DataFrame(dict(zip((str(f) for f in meta["fields"]), fields))), lon, lat
 
 

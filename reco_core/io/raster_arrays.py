@@ -206,7 +206,10 @@ def _version(path: str) -> tuple[int, int, int]:
 
 @dataclass
 class VariableReader:
-    """Boxes of a lazy xarray variable, with dimensions in a chosen order and the rest squeezed."""
+    """Boxes of a lazy xarray variable, with dimensions in a chosen order and the rest squeezed.
+
+    An empty name stands for a new dimension of length 1.
+    """
 
     variable: Variable
     dims: tuple[str, ...]
@@ -214,17 +217,18 @@ class VariableReader:
     shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.shape = tuple(self.variable.sizes[dim] for dim in self.dims)
+        self.shape = tuple(self.variable.sizes[dim] if dim else 1 for dim in self.dims)
 
     def read(self, key: Slices) -> np.ndarray:
         """Return a box."""
         index: dict[Any, Any] = {dim: 0 for dim in self.variable.dims if dim not in self.dims}
-        index.update(zip(self.dims, key))
+        index.update({dim: part for dim, part in zip(self.dims, key) if dim})
         try:
-            values = np.asarray(self.variable[index].transpose(*self.dims).values)
+            values = np.asarray(self.variable[index].transpose(*(dim for dim in self.dims if dim)).values)
         except (OSError, RuntimeError) as error:
             raise SchemaError(f"{self.where or 'A variable'} cannot be read: {error}",
                               "The file is damaged or was changed: fetch it again") from error
+        values = values.reshape([part.stop - part.start for part in key])
         if values.dtype.kind == "b":
             return values
         values = values.astype("float32", copy=True)

@@ -17,6 +17,7 @@ from .columns import ROLES, TEXT_ROLES, classes, constant, numbers, parse_times,
 from .tables import Table, read_table
 
 SUB_DAILY = {30: "half-hour", 60: "hour"}
+SUB_DAILY_DAYS = {"half-hour": 1 / 48, "hour": 1 / 24}
 TOWER_COLUMNS = ("lat", "lon", "igbp", "network", "elevation")
 
 
@@ -88,7 +89,11 @@ def _values(table: Table, picked: Mapping[str, str], units: Mapping[str, str], f
         if name not in picked:
             raise SchemaError(f"A unit is given for '{name}', but '{table.label}' has no such column",
                               "Known here: " + ", ".join(name for name in picked if name not in ROLES))
-    days = None if step in SUB_DAILY.values() else step_days(times, step)
+    sub_daily = step in SUB_DAILY.values()
+    if sub_daily and flux not in units:
+        raise SchemaError(f"'{table.label}', column '{picked[flux]}': the unit of {flux} is not stated, which must be "
+                          f"for data of time step '{step}'", f"State it: units=\"{flux}=umol CO2 m-2 s-1\"")
+    days = SUB_DAILY_DAYS[step] if sub_daily else step_days(times, step)
     values = {}
     for name, column in picked.items():
         if name in TOWER_COLUMNS or (name in ROLES and name not in ("qc", "uncertainty")):

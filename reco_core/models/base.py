@@ -60,6 +60,7 @@ class Model:
     name: ClassVar[str] = ""
     context: ClassVar[dict[str, int]] = {}
     seeded: ClassVar[bool] = False
+    citations: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, weights: str = "pooled", per_class: bool = False, alpha: float = 0.05,
                  settings: Any = None, classes: Sequence[str] = ()) -> None:
@@ -71,6 +72,10 @@ class Model:
 
     def check(self, features: Sequence[str]) -> None:
         """Raise `ConfigError` if the method cannot be used so, or with these features."""
+
+    def all_settings(self) -> dict[str, Any]:
+        """Return every setting of the method with its value."""
+        return {}
 
     def prepare(self, table: Table, *, seed: int = 0, progress: Progress = SILENT) -> Mapping[str, Any]:
         """Return what all members of a training set share, as plain data; computed once per fold."""

@@ -10,6 +10,7 @@ from ..deps import need
 from ..errors import ArtifactError, ConfigError, SampleError
 from ..progress import SILENT, Progress
 from .base import Model
+from .causal_links import CITATION as LINKS_CITATION
 from .causal_links import Links, check_weights, find_links
 from .settings import Value, boosting_settings, check_sampling
 from .table import Table
@@ -17,8 +18,9 @@ from .table import Table
 WEIGHTS = ("pooled", "site_mean", "by_pft", "uniform", "shuffled")
 ALL = "all"
 FEWEST_GROUPS = 2
-CITATION = ("Zhao, Z., Zhu, L. (2025). Commun. Earth Environ. doi:10.1038/s43247-025-02240-1",
-            "Chen, T., Guestrin, C. (2016). XGBoost. Proc. KDD, 785-794. doi:10.1145/2939672.2939785")
+CITATIONS = ("Zhao, Z., Zhu, L. (2025). Commun. Earth Environ. doi:10.1038/s43247-025-02240-1",
+             "Chen, T., Guestrin, C. (2016). XGBoost. Proc. KDD, 785-794. doi:10.1145/2939672.2939785",
+             LINKS_CITATION)
 
 
 class CausalXgboost(Model):
@@ -38,11 +40,15 @@ class CausalXgboost(Model):
 
     name = "causal_xgboost"
     seeded = True
+    citations = CITATIONS
 
     def check(self, features: Sequence[str]) -> None:
         if self.weights not in WEIGHTS:
             raise ConfigError(f"'{self.weights}' is no choice of feature weights", "Choose: " + ", ".join(WEIGHTS))
         check_sampling(boosting_settings(self.settings), self.weights)
+
+    def all_settings(self) -> dict[str, Any]:
+        return dict(boosting_settings(self.settings))
 
     def prepare(self, table: Table, *, seed: int = 0, progress: Progress = SILENT) -> Mapping[str, Any]:
         """Return the feature weights of each label, from these training rows."""
@@ -113,9 +119,8 @@ class CausalXgboost(Model):
         count = len(next(iter(self.boosters_.values()))) if members == "all" else 1
         result = np.empty((count, len(rows)))
         for label, at in self._parts(stratum, len(rows)):
-            part = rows if at is None else rows[at]
             for number, booster in enumerate(self.boosters(label, members)):
-                result[number, slice(None) if at is None else at] = booster.inplace_predict(part, validate_features=False)
+                result[number, at] = booster.inplace_predict(rows[at], validate_features=False)
         return result
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
@@ -124,20 +129,20 @@ class CausalXgboost(Model):
         rows = np.ascontiguousarray(X, dtype="float32")
         result = np.zeros((len(rows), rows.shape[1] + 1))
         for label, at in self._parts(stratum, len(rows)):
-            part = rows if at is None else rows[at]
+            part = rows[at]
             boosters = self.boosters(label, members)
             total = np.zeros((len(part), rows.shape[1] + 1))
             for booster in boosters:
                 # a fresh matrix each time: xgboost caches predictions per matrix
                 matrix = xgboost.DMatrix(part, feature_names=booster.feature_names)
                 total += booster.predict(matrix, pred_contribs=True, validate_features=False)
-            result[slice(None) if at is None else at] = total / len(boosters)
+            result[at] = total / len(boosters)
         return result
 
-    def _parts(self, stratum: Optional[np.ndarray], rows: int) -> list[tuple[str, Optional[np.ndarray]]]:
-        """Return the rows of each class; None stands for all rows."""
-        if not self.per_class or rows == 0:
-            return [(ALL, None)] if ALL in self.boosters_ else []
+    def _parts(self, stratum: Optional[np.ndarray], rows: int) -> list[tuple[str, Any]]:
+        """Return the rows of each class."""
+        if not self.per_class:
+            return [(ALL, slice(None))]
         if stratum is None:
             raise ArtifactError("The model has one model per class and no classes are given",
                                 "Give the class of each row: " + ", ".join(self.boosters_))
@@ -179,7 +184,8 @@ def train(table: Table, weights: np.ndarray, settings: Mapping[str, Value], seed
     """Return one booster, trained by one thread, as bytes.
 
     Where early stopping is on, a share of the groups is set aside to stop at the number of
-    trees that serves them best; those rows are not trained on.
+    trees that serves them best; those rows are not trained on. With one group there is nothing
+    to stop by: then a hundred trees are grown.
 
     Parameters
     ----------
@@ -199,7 +205,7 @@ def train(table: Table, weights: np.ndarray, settings: Mapping[str, Value], seed
         return xgboost.DMatrix(table.X[rows], table.y[rows], weight=weight, feature_names=names, nthread=1,
                                feature_weights=weights)
 
-    class Watch(xgboost.callback.TrainingCallback):
+    class Watch(xgboost.callback.TrainingCallback):  # type: ignore[name-defined,misc]
         """Lets the user stop between two trees."""
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 import numpy as np
 
@@ -68,10 +68,11 @@ def fit_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, processes: int 
         The method cannot be used so.
     """
     models, held_out = run_folds(table, fold, recipe, processes=processes, progress=progress.span(0.0, 0.9))
+    links = recipe.model(table).prepare(table, seed=recipe.seed, progress=progress).get("links", {})
     strata = tuple(str(label) for label in np.unique(table.stratum) if label) if recipe.per_class else ()
     fitted = FittedModel(recipe.name, about.pop("features", None) or _bare_features(table),
                          about.pop("target_unit", ""), about.pop("time_step", ""), about.pop("flux_kind", "reco"),
-                         strata, tuple(models), links=_links(models), **about)
+                         strata, tuple(models), links=links, **about)
     progress(0.92, "Estimating all samples")
     known = np.isin(table.stratum, strata) if strata else np.ones(len(table), dtype=bool)
     overall = np.full(len(table), np.nan)
@@ -176,9 +177,3 @@ def describe(table: Table, words: Mapping[str, Mapping[str, str]]) -> tuple[Feat
         features.append(Feature(name, about.get("unit", ""), about.get("long_name", name),
                                 about.get("group", "environment"), float(np.nanmin(column)), float(np.nanmax(column))))
     return tuple(features)
-
-
-def _links(models: Sequence[Model]) -> dict[str, Any]:
-    """Return the links of each fold, where the method has any."""
-    found = [getattr(model, "links_", None) for model in models]
-    return {"folds": found} if any(found) else {}

@@ -18,7 +18,7 @@ T_ZERO, T_REFERENCE = 227.13, 283.15
 E0_RANGE = (20.0, 1000.0)
 STARTS = 5
 FEWEST_ROWS = 3
-CITATION = ("Lloyd, J., Taylor, J. A. (1994). Functional Ecology 8, 315-323. doi:10.2307/2389824",)
+CITATIONS = ("Lloyd, J., Taylor, J. A. (1994). Functional Ecology 8, 315-323. doi:10.2307/2389824",)
 
 
 def lloyd_taylor(temperature: Any, r_ref: Any, e0: Any, t_ref: float = T_REFERENCE, t0: float = T_ZERO) -> np.ndarray:
@@ -105,6 +105,7 @@ class LloydTaylor(Model):
     """
 
     name = "lloyd_taylor"
+    citations = CITATIONS
 
     def check(self, features: Sequence[str]) -> None:
         self._column(features)

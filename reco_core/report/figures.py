@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional
+from typing import Callable, Collection, Iterator, Optional
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -30,12 +30,12 @@ class Picture:
     wide: bool = False
 
 
-def all_figures(inputs: ReportInputs) -> list[Picture]:
-    """Return the figures that can be drawn from what is given."""
+def all_figures(inputs: ReportInputs, only: Collection[str] = ()) -> list[Picture]:
+    """Return the figures that can be drawn from what is given, or `only` those of these names."""
     pictures = []
     with style():
         for name, section, title, caption, wide, draw in _plan(inputs):
-            figure = draw()
+            figure = draw() if not only or name in only else None
             if figure is not None:
                 pictures.append(Picture(name, section, title, caption, png(figure), wide))
     return pictures

@@ -53,15 +53,14 @@ def scatter(held: Held, unit: str, scores: dict[str, float], title: str) -> Figu
 
 def class_skill(skill: Skill, unit: str) -> Figure | None:
     """Return MAE and R2 by vegetation class as dots, or None with fewer than two classes."""
-    rows = [row for row in skill.rows if row.kind == "class" and row.scheme == "grouped"]
+    rows = skill.classes()
     if len(rows) < 2:
         return None
     rows = sorted(rows, key=lambda row: -float(row.values.get("r2_nse", np.nan)))
     figure = new_figure(HALF, 0.3 * len(rows) + 1.3, "Skill by class, sites held out (dashed: all classes)")
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(rows))[::-1]
-    pooled = {key: next((float(row.values.get(key, np.nan)) for row in skill.rows
-                         if row.kind == "pooled" and row.scheme == "grouped"), np.nan) for key in ("r2_nse", "mae")}
+    pooled = {key: float(skill.pooled().get(key, np.nan)) for key in ("r2_nse", "mae")}
     for axes, key, label in ((left, "r2_nse", "R² (1 − SSE/SST) [1]"), (right, "mae", f"MAE [{pretty_unit(unit)}]")):
         values = np.array([float(row.values.get(key, np.nan)) for row in rows])
         shown = np.clip(values, -1, None) if key == "r2_nse" else values

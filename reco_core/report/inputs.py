@@ -10,6 +10,9 @@ import numpy as np
 from ..vocabulary import variable
 
 
+HONEST = ("grouped", "loso", "block")
+
+
 @dataclass(frozen=True)
 class Frame:
     """Where the maps lie: outer edges in the units of the CRS, and how to label them.
@@ -98,13 +101,30 @@ class Held:
 
 @dataclass(frozen=True)
 class Skill:
-    """Scores on held-out data; rows of scheme 'grouped' come first in every table."""
+    """Scores on held-out data; rows of whole sites held out come first in every table.
+
+    `folds` and `sites` say how the grouped scheme dealt the sites.
+    """
 
     rows: Sequence[ScoreRow]
     held: Optional[Held] = None
     folds: int = 0
     sites: int = 0
-    seeds: int = 0
+
+    @property
+    def scheme(self) -> str:
+        """The scheme to judge maps by: whole sites held out, in folds or one at a time."""
+        there = {row.scheme for row in self.rows}
+        return next((name for name in HONEST if name in there), "")
+
+    def pooled(self, scheme: str = "") -> Mapping[str, float]:
+        """Return the scores over all sites, empty if there are none."""
+        wanted = scheme or self.scheme
+        return next((row.values for row in self.rows if row.kind == "pooled" and row.scheme == wanted), {})
+
+    def classes(self) -> list[ScoreRow]:
+        """Return the rows of the vegetation classes."""
+        return [row for row in self.rows if row.kind == "class" and row.scheme == self.scheme]
 
 
 @dataclass(frozen=True)

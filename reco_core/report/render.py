@@ -16,11 +16,12 @@ from .palette import GROUP_COLOURS, GROUP_TITLES, OTHER_COLOUR, number, percent,
 HERE = Path(__file__).parent
 SECTIONS = (("summary", "Summary"), ("skill", "Skill"), ("maps", "Maps"), ("drivers", "Drivers and contributions"),
             ("trend", "Trend"), ("provenance", "Data and provenance"), ("warnings", "Warnings"))
-SCORES = (("n", "Records"), ("sites", "Sites"), ("r2_nse", "R²"), ("r2_pearson", "r²"), ("rmse", "RMSE"),
+SCORES = (("n", "Records"), ("sites", "Sites"), ("r2_nse", "R²"), ("range", "95 % range of R²"), ("r2_pearson", "r²"), ("rmse", "RMSE"),
           ("mae", "MAE"), ("rmae", "rMAE"), ("bias", "Bias"))
 SCHEMES = {"grouped": "whole sites held out", "loso": "one site held out at a time",
-           "random": "random records held out: optimistic", "block": "blocks of land held out"}
-SCHEME_ORDER = ("grouped", "loso", "block", "random")
+           "block": "blocks of land held out", "random": "random records held out: optimistic",
+           "overall": "nothing held out, models have seen the sites: optimistic"}
+SCHEME_ORDER = tuple(SCHEMES)
 
 
 def build_report(inputs: ReportInputs) -> str:
@@ -86,7 +87,8 @@ def score_titles(inputs: ReportInputs) -> list[str]:
 
 def _score_columns(inputs: ReportInputs) -> list[tuple[str, str]]:
     rows = inputs.skill.rows if inputs.skill else ()
-    return [(key, title) for key, title in SCORES if any(key in row.values for row in rows)]
+    return [(key, title) for key, title in SCORES
+            if any(("r2_nse_low" if key == "range" else key) in row.values for row in rows)]
 
 
 def score_groups(inputs: ReportInputs) -> list[dict[str, Any]]:
@@ -111,7 +113,9 @@ def _cells(row: ScoreRow, columns: Sequence[str]) -> list[str]:
     cells = []
     for key in columns:
         value = row.values.get(key)
-        if value is None:
+        if key == "range" and "r2_nse_low" in row.values:
+            cells.append(f"{number(row.values['r2_nse_low'], 2)} – {number(row.values['r2_nse_high'], 2)}")
+        elif value is None:
             cells.append("")
         elif key in ("n", "sites"):
             cells.append(f"{int(value):,}")
@@ -126,8 +130,7 @@ def optimism(inputs: ReportInputs) -> str:
     """Return how much better random folds look, in words; empty without both schemes."""
     if inputs.skill is None:
         return ""
-    pooled = {row.scheme: row.values.get("r2_nse") for row in inputs.skill.rows if row.kind == "pooled"}
-    grouped, random = pooled.get("grouped"), pooled.get("random")
+    grouped, random = (inputs.skill.pooled(scheme).get("r2_nse") for scheme in ("", "random"))
     if grouped is None or random is None:
         return ""
     return (f"Random folds give R² = {number(random)}, {number(abs(random - grouped), 2)} "

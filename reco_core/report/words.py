@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Mapping
 
 import numpy as np
 
@@ -93,13 +94,8 @@ def _signed(value: float) -> str:
 
 
 def pooled_score(inputs: ReportInputs) -> dict[str, float]:
-    """Return the pooled site-grouped scores, empty if there are none."""
-    if inputs.skill is None:
-        return {}
-    for row in inputs.skill.rows:
-        if row.scheme == "grouped" and row.kind == "pooled":
-            return dict(row.values)
-    return {}
+    """Return the pooled scores on held-out sites, empty if there are none."""
+    return dict(inputs.skill.pooled()) if inputs.skill else {}
 
 
 def summary(inputs: ReportInputs) -> list[str]:
@@ -137,7 +133,17 @@ def _skill_words(inputs: ReportInputs) -> str:
     unit = unit_word(inputs.unit)
     return (f"On sites that the models had not seen, the estimate explains R² = {number(scores.get('r2_nse'))} of the "
             f"variance (1{NBSP}−{NBSP}SSE/SST), with a mean absolute error of {number(scores.get('mae'))}{NBSP}{unit} "
-            f"and a bias of {number(scores.get('bias'))}{NBSP}{unit}.")
+            f"and a bias of {number(scores.get('bias'))}{NBSP}{unit}.{_range_words(scores)}")
+
+
+def _range_words(scores: Mapping[str, float]) -> str:
+    if "r2_nse_low" not in scores:
+        return ""
+    text = (f" Had other sites of this kind been measured, R² could have come out between {number(scores['r2_nse_low'], 2)} "
+            f"and {number(scores['r2_nse_high'], 2)} (95{NBSP}% range over resampled sites).")
+    if "worst_sites_share" in scores:
+        text += f" The five worst sites have {percent(scores['worst_sites_share'])} of the squared error."
+    return text
 
 
 def _driver_words(inputs: ReportInputs) -> str:

@@ -41,7 +41,7 @@ def step_days(times: np.ndarray, time_step: str) -> np.ndarray:
 def step_label(time: np.datetime64, time_step: str) -> str:
     """Return the band description of a step: YYYY, YYYY-MM or YYYY-MM-DD."""
     width = {"year": 4, "month": 7}.get(time_step, 10)
-    return str(np.datetime64(time, "D"))[:width]
+    return str(np.asarray(time, dtype="datetime64[D]"))[:width]
 
 
 def infer_time_step(times: np.ndarray) -> str:

@@ -136,6 +136,16 @@ def test_units_are_converted_with_the_days_of_the_month(tmp_path):
     assert value(ds, "ta") == pytest.approx(4 - 273.15)
 
 
+def test_half_hourly_tables_must_state_their_unit(tmp_path):
+    """Rates of half-hours are rarely in g C m-2 d-1, so nothing is assumed; rain in mm becomes mm d-1."""
+    path = write(tmp_path, "site,time,reco,precip\nA,200401010000,1,0.5\nA,200401010030,1,0.5\n")
+    with pytest.raises(SchemaError, match="column 'reco': the unit of reco is not stated"):
+        read_observations(path)
+    ds = read_observations(path, units={"reco": "umol CO2 m-2 s-1", "precip": "mm"})
+    np.testing.assert_allclose(ds["reco"].values, 1.0377504, rtol=1e-9)
+    np.testing.assert_allclose(ds["precip"].values, 24.0)
+
+
 def test_unknown_unit_names_column(tmp_path):
     """A unit that is not known, does not fit, or belongs to nothing is an error."""
     path = write(tmp_path, ROWS)
@@ -185,7 +195,7 @@ def test_any_spelling_of_a_month(tmp_path_factory, months, form):
 def test_time_step_is_told_by_the_dates(tmp_path, dates, step, first):
     """The most frequent gap decides; dates inside a step become its start."""
     path = write(tmp_path, "site,time,reco\n" + "".join(f"A,{date},1\n" for date in dates))
-    ds = read_observations(path)
+    ds = read_observations(path, units={"reco": "umol CO2 m-2 s-1"})
     assert (ds.attrs["time_step"], str(ds["time"].values[0])[:10]) == (step, first)
 
 

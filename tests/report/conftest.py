@@ -29,10 +29,10 @@ def skill() -> Skill:
             ScoreRow("EBF", "grouped", {**scores, "n": 90, "r2_nse": -0.217}, "class"),
             ScoreRow("GRA", "grouped", {**scores, "n": 310, "r2_nse": 0.652}, "class"),
             ScoreRow("All sites", "grouped", scores, "pooled")]
-    return Skill(rows, Held(observed, 0.8 * observed + rng.normal(12, 15, 400)), folds=10, sites=40, seeds=20)
+    return Skill(rows, Held(observed, 0.8 * observed + rng.normal(12, 15, 400)), folds=10, sites=40)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def inputs():
     """Return a function that makes report inputs; keywords replace fields."""
 

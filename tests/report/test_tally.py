@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reco_core.report.tally import (Coarse, Tally, TrendTally, annual_totals, flux_numbers, mean_known, season_of,
-                                    shrink, whole_years)
+from reco_core.report import tally as t
+from reco_core.report.tally import Coarse, Tally, TrendTally, mean_known, shrink
 
 
 @pytest.fixture
@@ -51,13 +51,13 @@ def test_a_known_total():
     times = [f"2001-{month:02d}" for month in range(1, 13)] + ["2002-01"]
     tally = Tally(13)
     tally.add(np.full((13, 10, 10), 1000 / 12), np.full((10, 10), 1e10))
-    numbers = flux_numbers(times, "month", tally)
+    numbers = t.flux_numbers(times, "month", tally)
     assert numbers["total_per_year"] == pytest.approx(1e15)
     assert numbers["annual"] == pytest.approx(1000.0)
     assert numbers["years"] == 1
     assert numbers["area"] == pytest.approx(1e12)
-    assert whole_years(times, "month") == ["2001"]
-    assert annual_totals(["1999"], np.array([5.0]), "year") == {"1999": 5.0}
+    assert t.whole_years(times, "month") == ["2001"]
+    assert t.annual_totals(["1999"], np.array([5.0]), "year") == {"1999": 5.0}
 
 
 def test_coarse_picture_equals_block_means(field):
@@ -91,6 +91,6 @@ def test_trend_shares_are_of_the_area():
 
 def test_seasons_and_means():
     """December belongs to the season of January; a mean over nothing is missing."""
-    assert season_of(["2001-12", "2002-01", "2002-07"], "month").tolist() == [0, 0, 2]
-    assert season_of(["2001"], "year") is None
+    assert t.season_of(["2001-12", "2002-01", "2002-07"], "month").tolist() == [0, 0, 2]
+    assert t.season_of(["2001"], "year") is None
     assert np.isnan(mean_known(np.full((2, 1), np.nan))[0])

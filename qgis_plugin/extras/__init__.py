@@ -1,0 +1,1 @@
+"""Tools that are no steps of the catalogue."""

@@ -1,0 +1,123 @@
+"""Result layers in the desktop: grouped by folder, in order, with metadata and time."""
+
+import json
+import os
+
+from qgis.core import (
+    QgsDateTimeRange,
+    QgsProcessingContext,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProject,
+)
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
+
+from . import bands, compat
+
+GROUP = "RECO"
+ORDER = "reco/order"
+DATES = "reco/band_dates"
+_kept = []  # QGIS holds post-processors weakly: without this list they would be gone when layers load
+
+
+class LayerFinish(QgsProcessingLayerPostProcessorInterface):
+    """Puts one result layer into its group and gives it words and time."""
+
+    def __init__(self, output, order, group, history):
+        super().__init__()
+        self._output = output
+        self._order = order
+        self._group = group
+        self._history = history
+
+    def postProcessLayer(self, layer, context, feedback):  # noqa: N802 - the name that QGIS calls
+        """Finish a layer that was just added to the project."""
+        layer.setCustomProperty(ORDER, self._order)
+        if hasattr(layer, "bandCount"):
+            set_time(layer)
+        describe(layer, self._output, self._history)
+        place(layer, self._group, self._order, context.project() or QgsProject.instance())
+        layer.triggerRepaint()
+
+
+def register(context, step, paths, unnamed, history):
+    """Ask QGIS to finish the result layers that it will load.
+
+    Parameters
+    ----------
+    context : QgsProcessingContext
+    step : Step
+    paths : dict of str to str
+        Path of each output that was written.
+    unnamed : dict of str to QgsProject or None
+        Outputs whose name was left to the library, with the project that shall show them.
+    history : list of str
+        Lines for the metadata of the layers.
+    """
+    for order, output in enumerate(step.outputs):
+        path = paths.get(output.name)
+        if not path or output.kind != "raster_out":
+            continue
+        project = unnamed.get(output.name)
+        if project is not None:
+            details = QgsProcessingContext.LayerDetails(output.title, project, output.name.upper())
+            context.addLayerToLoadOnCompletion(path, details)
+        if context.willLoadLayerOnCompletion(path):
+            finish = LayerFinish(output, order, group_name(path), history)
+            _kept.append(finish)
+            context.layerToLoadOnCompletionDetails(path).setPostProcessor(finish)
+
+
+def group_name(path):
+    """Return the name of the group of a result: that of its folder, where it is not a temporary one."""
+    folder = os.path.basename(os.path.dirname(path))
+    temporary = "processing_" in os.path.dirname(path)
+    return GROUP if temporary or not folder else "{}: {}".format(GROUP, folder)
+
+
+def place(layer, group, order, project):
+    """Move a layer into a group, in the order of the outputs; only the first one is shown at once."""
+    root = project.layerTreeRoot()
+    node = root.findLayer(layer.id())
+    if node is None:
+        return
+    parent = root.findGroup(group) or root.insertGroup(0, group)
+    others = [child for child in parent.children() if child is not node and hasattr(child, "layer")]
+    before = [child for child in others
+              if child.layer() is not None and int(child.layer().customProperty(ORDER, 0)) <= order]
+    copy = node.clone()
+    copy.setItemVisibilityChecked(not others or order == 0)
+    copy.setExpanded(order == 0)
+    parent.insertChildNode(len(before), copy)
+    node.parent().removeChildNode(node)
+
+
+def describe(layer, output, history):
+    """Write what the layer is into its metadata."""
+    metadata = layer.metadata()
+    metadata.setTitle(output.title)
+    metadata.setAbstract(output.help)
+    metadata.setHistory(list(history))
+    layer.setMetadata(metadata)
+
+
+def set_time(layer):
+    """Give each band its time, as far as this QGIS can."""
+    texts = bands.descriptions(layer)
+    ranges = [_range(first, after) for first, after in bands.periods(texts)]
+    if len(ranges) < 2:
+        return
+    layer.setCustomProperty(DATES, json.dumps(texts))
+    properties = layer.temporalProperties()
+    if compat.FIXED_RANGE_PER_BAND is not None and hasattr(layer.renderer(), "inputBand"):
+        properties.setMode(compat.FIXED_RANGE_PER_BAND)
+        properties.setFixedRangePerBand(dict(enumerate(ranges, 1)))
+    else:  # the whole layer has one range; `temporal.BandFollower` shows the band
+        properties.setMode(compat.FIXED_RANGE)
+        properties.setFixedTemporalRange(QgsDateTimeRange(ranges[0].begin(), ranges[-1].end(), True, False))
+    properties.setIsActive(True)
+
+
+def _range(first, after):
+    begin, end = (QDateTime(QDate(day.year, day.month, day.day), QTime(0, 0), Qt.TimeSpec.UTC)
+                  for day in (first, after))
+    return QgsDateTimeRange(begin, end, True, False)

@@ -1,0 +1,1 @@
+"""How good a model is on sites that it has not seen, and how it differs from another."""
