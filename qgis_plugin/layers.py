@@ -26,6 +26,7 @@ from qgis.core import (
 from . import bands, compat
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_NETCDF = re.compile(r'NETCDF:"?([^"]+?)"?:(\w+)')
 _SUBDATASET = re.compile(r'(?:NETCDF|HDF4\w*|HDF5|ZARR):.*[:/]"?(\w+)"?')
 
 
@@ -108,11 +109,23 @@ def write_features(source, path, feedback):
         raise QgsProcessingException("The layer could not be written to '{}': {}".format(path, failure))
 
 
-class RasterInput:
-    """A raster layer that was given as a parameter."""
+def netcdf_path(layer):
+    """Return the source of a layer that is one variable of a NetCDF file, else an empty text."""
+    found = _NETCDF.fullmatch(layer.source())
+    if layer.providerType() != "gdal" or not found or not os.path.exists(found.group(1)):
+        return ""
+    return 'NETCDF:"{}":{}'.format(os.path.abspath(found.group(1)), found.group(2))
 
-    def __init__(self, layer):
-        self.file = plain_path(layer)
+
+class RasterInput:
+    """A raster layer that was given as a parameter.
+
+    With `is_driver` one variable of a NetCDF file is named as GDAL names it: the
+    library reads its calendar and unit better than a copy could keep them.
+    """
+
+    def __init__(self, layer, is_driver=False):
+        self.file = plain_path(layer) or (netcdf_path(layer) if is_driver else "")
         self._texts = bands.descriptions(layer)
         self.is_one_driver = len(self._texts) == 1 or bool(bands.periods(self._texts))
         variable = _SUBDATASET.fullmatch(layer.source())
@@ -171,7 +184,7 @@ def raster_inputs(algorithm, parameters, name, context):
         lost = [str(item) for item in given if isinstance(item, str) and item not in found]
         raise QgsProcessingException("Not every layer of '{}' could be opened: {}".format(
             name, ", ".join(lost) or "{} of {}".format(len(layers), len(given))))
-    return [RasterInput(layer) for layer in layers]
+    return [RasterInput(layer, is_driver=True) for layer in layers]
 
 
 def names_of(inputs):

@@ -10,23 +10,25 @@ from qgis.core import (
 )
 
 from . import compat
-from .texts import tr
+from .texts import label, tr
 
 GEOMETRY, EXTENT, LAYER = "REGION", "EXTENT", "REGION_LAYER"
-_ORDER = "Used first: the polygon, then the extent, then the layer."
+_ORDER = "Used first: the polygon, then the extent, then the layer. All empty: the whole grid."
+_CELLS = "Cells whose centre lies outside become nodata."
 
 
 def definitions(param):
     """Return the three QGIS parameters of a record's one `region`."""
-    geometry = QgsProcessingParameterGeometry(GEOMETRY, tr("Region: polygon (draw it, or WKT)"), optional=True)
+    geometry = QgsProcessingParameterGeometry(GEOMETRY, label(param) + tr(": polygon"), optional=True)
     geometry.setMetadata({"widget_wrapper": {"class": __package__ + ".widgets.PolygonWrapper"}})
-    geometry.setHelp("{} {}".format(tr(param.help), tr(_ORDER)))
-    extent = QgsProcessingParameterExtent(EXTENT, tr("Region: extent"), optional=True)
-    extent.setHelp(tr("A box to work in. Cells whose centre lies outside become nodata.") + " " + tr(_ORDER))
+    extent = QgsProcessingParameterExtent(EXTENT, label(param) + tr(": extent"), optional=True)
     layer = QgsProcessingParameterFeatureSource(
-        LAYER, tr("Region: polygon layer"), [compat.SOURCE_POLYGON], optional=True)
-    layer.setHelp(tr("A layer of polygons, or the selected ones of it. Cells whose centre lies in none of them "
-                     "become nodata.") + " " + tr(_ORDER))
+        LAYER, label(param) + tr(": polygon layer"), [compat.SOURCE_POLYGON], optional=True)
+    for definition, text in (
+            (geometry, "Draw a polygon on the map, or write WKT such as CRS=EPSG:4326;POLYGON((6 48,7 48,7 49,6 48))."),
+            (extent, "A box: xmin,xmax,ymin,ymax [EPSG:4326]."),
+            (layer, "A layer of polygons, or only the selected ones.")):
+        definition.setHelp(" ".join(tr(part) for part in (text, _CELLS, _ORDER)))
     return [geometry, extent, layer]
 
 

@@ -4,7 +4,8 @@ from html import escape
 
 from qgis.PyQt.QtCore import QCoreApplication
 
-UNNAMED = "Outputs that are not named are written into the output folder under these names."
+UNNAMED = "Outputs that are not named, or temporary, are written into the output folder as"
+FLUX_NAMES = "Soil and heterotrophic respiration are named rs.tif and rh.tif instead of reco.tif."
 
 
 def tr(text):
@@ -47,8 +48,8 @@ def help_page(step):
                            for param in params)
             parts.append("<h3>{}</h3><ul>{}</ul>".format(title, rows))
     if has_folder(step):
-        names = ", ".join(escape(output.filename) for output in step.outputs if output.filename)
-        parts.append("<p>{} {}.</p>".format(tr(UNNAMED), names))
+        names = [output.filename.replace("{flux}", "reco") for output in step.outputs if output.filename]
+        parts.append("<p>{}: {}. {}</p>".format(tr(UNNAMED), escape(", ".join(names)), tr(FLUX_NAMES)))
     return "".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from typing import Any, Optional, Sequence
@@ -29,12 +30,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("reco").setLevel(logging.INFO)
-    for noisy in ("rasterio", "numba", "matplotlib", "xgboost"):
+    for noisy in ("rasterio", "numba", "matplotlib", "xgboost", "pyogrio"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         return arguments.run(arguments)
     except (RecoError, KeyboardInterrupt, MemoryError) as error:
         return _fail(error)
+    except BrokenPipeError:
+        # whoever read our words has gone; what was written stays
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,7 +1,6 @@
 """The tool that says whether RECO can run, in lines to copy into a report."""
 
 import platform
-import sys
 
 from qgis.core import (
     Qgis,
@@ -56,7 +55,7 @@ class CheckEnvironment(Tool):
         found = {"REPORT": "\n".join(lines), "HEALTHY": healthy}
         path = self.parameterAsFileOutput(given, "REPORT_FILE", context)
         if path:
-            with open(path, "w", encoding=sys.getdefaultencoding()) as stream:
+            with open(path, "w", encoding="utf-8") as stream:
                 stream.write(found["REPORT"] + "\n")
             found["REPORT_FILE"] = path
         return found

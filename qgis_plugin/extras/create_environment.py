@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from contextlib import contextmanager
 
 from qgis.core import (
     QgsProcessingException,
@@ -65,11 +66,8 @@ class CreateEnvironment(Tool):
         pins = requirements(self.parameterAsEnumStrings(given, "EXTRAS", context))
         wheels = self.parameterAsFile(given, "WHEELS", context)
         feedback.pushInfo("Base Python: {}".format(base))
-        try:
+        with replacing(folder):
             python = install(base, folder, pins, wheels, feedback)
-        except QgsProcessingException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
         if self.parameterAsBoolean(given, "REMEMBER", context):
             environment.remember(python)
         feedback.pushInfo("RECO runs with {}".format(python))
@@ -82,11 +80,32 @@ def check_folder(folder):
         raise QgsProcessingException("'{}' is not empty and no Python environment; choose another folder".format(folder))
 
 
+@contextmanager
+def replacing(folder):
+    """Put an older environment aside; it comes back where the new one cannot be finished."""
+    older = folder + ".older"
+    shutil.rmtree(older, ignore_errors=True)
+    if os.path.isdir(folder):
+        os.rename(folder, older)
+    try:
+        yield
+    except QgsProcessingException:
+        shutil.rmtree(folder, ignore_errors=True)
+        if os.path.isdir(older):
+            os.rename(older, folder)
+        raise
+    shutil.rmtree(older, ignore_errors=True)
+
+
 def find_base(wanted, feedback):
     """Return an interpreter that is new enough and can make environments."""
     for python in [wanted] if wanted else environment.base_pythons():
         said = []
-        code, cancelled = runner.run_process([python, "-I", "-c", PROBE], feedback, said.append)
+        try:
+            code, cancelled = runner.run_process([python, "-I", "-c", PROBE], feedback, said.append)
+        except QgsProcessingException as error:
+            feedback.pushInfo(str(error))
+            continue
         if cancelled:
             raise QgsProcessingException(runner.CANCELLED)
         if code == 0:

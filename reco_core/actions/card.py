@@ -78,8 +78,8 @@ def _caveats(fitted: FittedModel) -> list[str]:
     lines = ["## What it is not for", "",
              "- Places unlike the training sites: look at the applicability map before the estimate.",
              "- Years or values outside the training range: trees do not extrapolate.",
-             "- The spread over folds says how much the choice of training sites matters. It is not the error, which is "
-             "larger: see the table."]
+             "- The spread over folds says how much the choice of training sites matters. It is not the error, which "
+             "is larger: see the table."]
     few = [f"{row['name']} ({row['sites']})" for row in fitted.scores["by_class"] if row["sites"] < 5]
     if few:
         lines.append(f"- Classes with fewer than five sites: {', '.join(few)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..io.driver_files import open_drivers
 from ..io.files import atomic
 from ..io.geotiff import RasterWriter
 from ..io.grid import Grid, from_lonlat
+from ..io.qml import Style
 from ..progress import Progress
 from ..samples import build, collocate, quality
 from ..version import __version__
@@ -24,6 +26,7 @@ from ..vocabulary.ledger import ledger, ledger_lines
 from .texts import names, pairs
 
 BLOCK_VALUES = 8_000_000
+LINE_WIDTH = 240
 
 
 def read_observations(*, path: Any, towers: str | None, sites: str | None, columns: str | None, units: str | None,
@@ -53,7 +56,7 @@ def read_observations(*, path: Any, towers: str | None, sites: str | None, colum
     first, last = (step_label(time, table.attrs["time_step"]) for time in table["time"].values[[0, -1]])
     lines = [f"{quality.count_records(table)} records of {flux} at {table.sizes['site']} sites, {first} to {last}, "
              f"time step {table.attrs['time_step']}"]
-    return {"output": output, "summary": lines + ledger_lines(ledger(table)),
+    return {"output": output, "summary": lines + _short(ledger(table)),
             "citations": _citations(table), "details": {"ledger": ledger(table)}}
 
 
@@ -82,7 +85,8 @@ def build_samples(*, observations: str, source: str, drivers: str | None, layers
     sites, groups = (np.unique(samples[name].values.astype(str)).size for name in ("site", "group"))
     lines = [f"{samples.sizes['sample']} samples at {sites} sites in {groups} tower groups",
              f"drivers ({samples.attrs['drivers_source']}): {samples.attrs['features'].replace(',', ', ')}"]
-    return {"output": output, "summary": lines + ledger_lines(ledger(samples)),
+    told = ledger(table)
+    return {"output": output, "summary": lines + _short([entry for entry in ledger(samples) if entry not in told]),
             "citations": _citations(samples), "details": {"ledger": ledger(samples)}}
 
 
@@ -112,11 +116,17 @@ def _write_truth(cube: xr.Dataset, path: str, progress: Progress) -> None:
     bands = [step_label(time, "month") for time in cube["time"].values]
     rows = max(1, BLOCK_VALUES // (len(bands) * cube.sizes["x"]))
     tags = {"RECO_VERSION": __version__, "RECO_STEP": "make_world", "UNITS": "g C m-2 month-1"}
-    with RasterWriter(path, Grid.of(cube), bands, unit="g C m-2 month-1", tags=tags) as writer:
+    style = Style("ramp", "True respiration", "g C m-2 month-1")
+    with RasterWriter(path, Grid.of(cube), bands, unit="g C m-2 month-1", tags=tags, style=style) as writer:
         for row in range(0, cube.sizes["y"], rows):
             progress(row / cube.sizes["y"], "Writing the true respiration")
             flux = world.monthly_total(world.respiration(cube.isel(y=slice(row, row + rows))))
             writer.write(flux.values.astype("float32"), row, 0)
+
+
+def _short(entries: list[dict[str, Any]]) -> list[str]:
+    """Return a ledger as lines for the user; the whole of it lies beside the output."""
+    return [shorten(line, LINE_WIDTH, placeholder=" ...") for line in ledger_lines(entries)]
 
 
 def _citations(ds: xr.Dataset) -> list[str]:

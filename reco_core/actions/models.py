@@ -48,7 +48,7 @@ def find_links(*, samples: str, mode: str, alpha: float, engine: str, max_lag: i
             f"{name}: {reason}" for name, reason in list(links.skipped.items())[:3]))
     if mode == "pooled":
         lines.append("Sites are stacked: part of a link is association between sites")
-    return {"output": output, "summary": lines, "citations": [text for text in (causal_links.CITATION, ds.attrs.get("citation", "")) if text]}
+    return {"output": output, "summary": lines, "citations": _cited([causal_links.CITATION], ds)}
 
 
 def fit(*, samples: str, model: str, weights: str, per_class: bool, folds: int, seeds: int, seed: int, alpha: float,
@@ -82,14 +82,14 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
         _csv(pd.DataFrame([{**row, **about} for row in rows]), scores)
         _csv(_prediction_rows(ds, found), estimates)
     held = rows[0]
-    lines = [f"{model}, {scheme} ({held['note']}): R² {held['r2_nse']:.3f} (95 % over sites {held['r2_nse_low']:.2f} to "
-             f"{held['r2_nse_high']:.2f}), MAE {held['mae']:.2f}, RMSE {held['rmse']:.2f}, bias {held['bias']:+.2f} "
-             f"{about['unit']}", f"Median over sites: MAE {held['site_mae']:.2f}, R² {held['site_r2']:.2f}; the five "
+    lines = [f"{model}, {scheme} ({held['note']}): R² {held['r2_nse']:.3f} (95 % over sites "
+             f"{held['r2_nse_low']:.2f} to {held['r2_nse_high']:.2f}), MAE {held['mae']:.2f}, RMSE "
+             f"{held['rmse']:.2f}, bias {held['bias']:+.2f} {about['unit']}", f"Median over sites: MAE {held['site_mae']:.2f}, R² {held['site_r2']:.2f}; the five "
              f"worst sites have {held['worst_sites_share']:.0%} of the squared error"]
     lines += [f"{row['name']}: R² {row['r2_nse']:.2f}, MAE {row['mae']:.2f}, {row['sites']} sites"
               for row in rows if row["level"] == "class"]
     return {"output": output, "predictions": predictions, "summary": lines,
-            "citations": [text for text in (*citations(model), ds.attrs.get("citation", "")) if text], "details": {"pooled": held}}
+            "citations": _cited(citations(model), ds), "details": {"pooled": held}}
 
 
 def fit_samples(samples: xr.Dataset, recipe: Recipe, *, folds: int = 10, processes: int = 0,
@@ -146,6 +146,10 @@ def citations(model: str) -> list[str]:
     return list(model_class(model).citations)
 
 
+def _cited(method: list[str], samples: xr.Dataset) -> list[str]:
+    return [text for text in (*method, samples.attrs.get("citation", "")) if text]
+
+
 def _features(samples: xr.Dataset, table: Table) -> tuple[Feature, ...]:
     words = {}
     for name in table.features:
@@ -165,7 +169,7 @@ def _provenance(samples: xr.Dataset, table: Table, recipe: Recipe) -> dict[str, 
             "sites": len(np.unique(table.site)), "groups": len(np.unique(table.group)),
             "first": step_label(times.min(), step), "last": step_label(times.max(), step),
             "drivers_source": samples.attrs.get("drivers_source", ""), "history": samples.attrs.get("history", ""),
-            "citations": [text for text in (*citations(recipe.name), samples.attrs.get("citation", "")) if text]}
+            "citations": _cited(citations(recipe.name), samples)}
 
 
 def _prediction_rows(ds: xr.Dataset, found: Predictions) -> pd.DataFrame:

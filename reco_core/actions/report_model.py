@@ -36,12 +36,15 @@ class ModelFacts:
     @property
     def years(self) -> Optional[tuple[int, int]]:
         """First and last year of the training data, or None."""
-        period = str(self.meta.get("provenance", {}).get("period", ""))
-        try:
-            first, last = (int(part[:4]) for part in period.split("/"))
-        except ValueError:
+        about = self.meta.get("provenance", {})
+        if "first" not in about or "last" not in about:
             return None
-        return first, last
+        return int(str(about["first"])[:4]), int(str(about["last"])[:4])
+
+    @property
+    def citations(self) -> list[str]:
+        """What to cite for the method and the training data."""
+        return [str(text) for text in self.meta.get("provenance", {}).get("citations", ())]
 
     def table(self, members: str) -> dict[str, str]:
         """Return what the report tells of the model, by label."""
@@ -141,8 +144,9 @@ def notes_of(facts: ModelFacts, skill: Optional[Skill], found: Mapping[str, Any]
     if 0 < len(drivers) <= FEW_DRIVERS:
         names = " and ".join(filter(None, [", ".join(d.long_name.lower() for d in drivers[:-1]),
                                            drivers[-1].long_name.lower()]))
-        notes.append(Note(f"The model knows {len(drivers)} driver{'s' if len(drivers) > 1 else ''} only: {names}. What "
-                          "others do (vegetation, soil, water, disturbance) is missing, or is ascribed to these.", True))
+        plural = "s" if len(drivers) > 1 else ""
+        notes.append(Note(f"The model knows {len(drivers)} driver{plural} only: {names}. What others do (vegetation, "
+                          "soil, water, disturbance) is missing, or is ascribed to these.", True))
     if parameters.get("members") == "one_per_fold":
         notes.append(Note("Estimate and contributions were made with one seed of each fold (one_per_fold), not with "
                           "all members; the spread over folds is then a little larger."))

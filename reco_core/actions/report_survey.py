@@ -167,7 +167,7 @@ class Survey:
             return
         tally, coarse, p_coarse = TrendTally(), self._coarse(len(reader.info.bands)), self._coarse()
         for rows, columns, values, area in self._blocks(reader, progress):
-            tally.add(*(values[place[name]] for name in ("slope", "p", "n")), area)
+            tally.add(values[place["slope"]], values[place["p"]], values[place["n"]], area)
             coarse.add(values, rows.start, columns.start)
             p_coarse.add(values[place["p"]], rows.start, columns.start, nearest=True)
         self.found["trend"] = {name: coarse.values[band] for name, band in place.items()} | {"p": p_coarse.values}

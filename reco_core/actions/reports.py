@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Mapping, Optional
 
 from ..catalogue import get_step
@@ -71,6 +71,7 @@ def gather(folder: Path, *, title: str, record: Mapping[str, Any], model: Option
     found = survey.read(progress)
     skill = skill_of(facts, scores)
     parameters = record.get("parameters", {})
+    cited = list(dict.fromkeys([*record.get("citations", ()), *facts.citations]))
     dependence, northern = dependence_of(folder, survey)
     found["numbers"]["samples_north"] = float(northern)
     flux = facts.meta.get("flux_kind") or survey.paths["flux"].stem
@@ -79,9 +80,26 @@ def gather(folder: Path, *, title: str, record: Mapping[str, Any], model: Option
     return ReportInputs(
         title=title, region=region_text(survey.grid), flux_kind=str(flux), unit=survey.unit,
         time_step=survey.time_step, frame=survey.frame, series=Series(**found["series"]), dependence=dependence,
-        skill=skill, model=facts.table(str(parameters.get("members", "all"))), record=record,
+        skill=skill, model=facts.table(str(parameters.get("members", "all"))),
+        record={**presentable(record), "citations": cited},
         notes=notes_of(facts, skill, found, survey.times, parameters),
         **{name: found[name] for name in kept if name in found})
+
+
+def presentable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record with whole paths shortened to folder and name: reports are passed on."""
+    def short(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [short(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        kind = PureWindowsPath if PureWindowsPath(value).drive else PurePosixPath
+        return "/".join(kind(value).parts[-2:]) if kind(value).is_absolute() else value
+
+    shown = dict(record)
+    for key in ("parameters", "inputs", "outputs"):
+        shown[key] = {short(name): short(value) for name, value in dict(record.get(key) or {}).items()}
+    return shown
 
 
 def result_paths(folder: Path, record: Mapping[str, Any]) -> dict[str, Path]:

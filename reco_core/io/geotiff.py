@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from ..errors import ResourceError, SchemaError
 from .files import atomic, require
-from .grid import Grid, gdal_text
+from .grid import Grid
 from .qml import Stats, Style, write_qml
 from .raster_arrays import limit_cache
 
@@ -139,9 +139,24 @@ class RasterWriter:
                 self._file.close()
                 self._stack.pop_all().__exit__(kind, error, trace)
                 return
-            self._finish()
+            self.finish()
+        if self.style is not None:
+            write_qml(self.path.with_suffix(".qml"), self.style, self.stats)
+        # statistics that QGIS kept of an older file under this name
+        self.path.with_name(self.path.name + ".aux.xml").unlink(missing_ok=True)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Write all that is still in memory; done at the end of `with` if not before.
+
+        Those who write several rasters call it for each before the first of them gets its name.
+
+        Raises
+        ------
+        ResourceError
+            The disk is full.
+        """
+        if self._file.closed:
+            return
         try:
             for i, (name, unit) in enumerate(zip(self.bands, self.units), 1):
                 self._file.set_band_description(i, name)
@@ -151,10 +166,6 @@ class RasterWriter:
             self._file.close()
         except RasterioError as failure:
             raise _failed(self.path, failure) from failure
-        if self.style is not None:
-            write_qml(self.path.with_suffix(".qml"), self.style, self.stats)
-        # statistics that QGIS kept of an older file under this name
-        self.path.with_name(self.path.name + ".aux.xml").unlink(missing_ok=True)
 
     @property
     def stats(self) -> Stats:
@@ -234,10 +245,3 @@ def raster_tags(path: str | os.PathLike[str]) -> dict[str, str]:
     except RasterioError as error:
         raise SchemaError(f"'{path}' is no raster that RECO can read: {error}",
                           "Give a GeoTIFF or another GDAL raster") from error
-
-
-def spatial_ref(grid: Grid) -> Any:
-    """Return the variable `spatial_ref` of a grid."""
-    from xarray import Variable
-
-    return Variable((), np.int32(0), {"crs_wkt": grid.crs_wkt, "GeoTransform": gdal_text(grid.transform)})

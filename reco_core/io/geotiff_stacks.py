@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from ..errors import GridError, SchemaError
 from ..vocabulary.calendar import step_start
 from .dates import Axis, Stamp, axis_from_start, axis_of, date_in_name, decode_times, read_stamp
-from .grid import Grid, same_crs
+from .grid import Grid, same_crs, spatial_ref
 from .layers import DIMS, Layer, name_of_file, north_up, plain_name, short
 from .raster_arrays import RasterBands, lazy_variable, limit_cache
 
@@ -261,8 +261,6 @@ def _layer(name: str, where: str, bands: list[tuple[str, int]], file: RasterFile
 def open_series(path: str) -> xr.DataArray:
     """Open a raster whose bands carry dates, see `read_series`."""
     import xarray
-
-    from .geotiff import spatial_ref
 
     file = describe(path)
     missing = [band for band, stamp in enumerate(file.stamps, 1) if stamp is None]

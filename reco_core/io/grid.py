@@ -246,6 +246,12 @@ def gdal_text(transform: tuple[float, ...]) -> str:
     return " ".join(repr(value) for value in (c, a, b, f, d, e))
 
 
+def spatial_ref(grid: Grid) -> xr.Variable:
+    """Return the variable `spatial_ref` of a grid."""
+    attrs = {"crs_wkt": grid.crs_wkt, "GeoTransform": gdal_text(grid.transform)}
+    return need("xarray").Variable((), np.int32(0), attrs)
+
+
 def affine_of(x: np.ndarray, y: np.ndarray, known: Transform | None = None) -> Transform:
     """Return the transform of cell centres; a `known` one gives the cell size, and the origin if it fits.
 

@@ -10,7 +10,7 @@ import numpy as np
 from xarray import Variable
 
 from ..errors import GridError
-from ..vocabulary import canonical_name
+from ..vocabulary import canonical_name, variable
 from .dates import Axis
 from .grid import Grid
 
@@ -53,6 +53,11 @@ class Layer:
     history: str = ""
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Where it comes from without folders: what may be kept in files."""
+        return re.sub(r"'(?:[^']*[/\\])?([^'/\\]+)'", r"\1", self.where)
 
     @property
     def monthly_climatology(self) -> bool:
@@ -99,6 +104,13 @@ def _from_greenwich(grid: Grid, data: Variable) -> tuple[Grid, Variable]:
     first = int(np.argmax(x >= 180))
     order = np.r_[first:grid.width, 0:first]
     return replace(grid, transform=(a, b, c + a * first - 360, d, e, f)), data.isel(x=order)
+
+
+def settled(layer: Layer) -> Layer:
+    """Return a driver that never changes, such as soil carbon, as static where it carries one date."""
+    if layer.axis is None or len(layer.axis.times) > 1 or not variable(layer.name).static:
+        return layer
+    return replace(layer, axis=None)
 
 
 def regular(values: np.ndarray, name: str, where: str) -> None:

@@ -6,16 +6,15 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 import xarray as xr
 
-from ..deps import need
 from ..errors import GridError, SchemaError
 from ..vocabulary import canonical_name
 from .cf_crs import crs_of
-from .dates import Axis, Stamp, axis_of, decode_times
+from .dates import Axis, Stamp, axis_from_start, axis_of, decode_times
 from .grid import Grid, affine_of, gdal_transform
 from .layers import DIMS, Layer, given_name, north_up, plain_name, regular
 from .raster_arrays import VariableReader, lazy_variable
@@ -68,7 +67,7 @@ class _Source:
 
 
 def dataset_layers(path: str, name: str | None = None, *, variables: Mapping[str, str],
-                   time_step: str = "auto") -> list[Layer]:
+                   start: str | None = None, time_step: str = "auto") -> list[Layer]:
     """Return the drivers in a NetCDF file or Zarr store.
 
     Parameters
@@ -78,8 +77,8 @@ def dataset_layers(path: str, name: str | None = None, *, variables: Mapping[str
     name : str, optional
         RECO name, where the source has one variable.
     variables : mapping of names in the file to RECO names
-    time_step : str
-        What the user says it is, or auto.
+    start, time_step : str
+        First date where the file has none; what the user says the time step is, or auto.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def dataset_layers(path: str, name: str | None = None, *, variables: Mapping[str
     if only is not None and only not in ds.data_vars:
         raise SchemaError(f"'{file}' has no variable '{only}'",
                           f"Its variables are {', '.join(str(v) for v in ds.data_vars)}")
-    source = _axes(file, ds, time_step)
+    source = _axes(file, ds, start, time_step)
     layers = []
     for variable in ([only] if only else [str(v) for v in ds.data_vars]):
         layer = _layer(source, variable, variables)
@@ -115,7 +114,7 @@ def _renamed(layer: Layer, name: str) -> Layer:
     return replace(layer, name=plain_name(name, {}))
 
 
-def _axes(path: str, ds: xr.Dataset, time_step: str) -> _Source:
+def _axes(path: str, ds: xr.Dataset, start: str | None, time_step: str) -> _Source:
     y = _find(ds, "Y", ("latitude", "projection_y_coordinate"), ("degrees_north", "degree_north"), _Y_NAMES)
     x = _find(ds, "X", ("longitude", "projection_x_coordinate"), ("degrees_east", "degree_east"), _X_NAMES)
     if not y or not x:
@@ -126,7 +125,7 @@ def _axes(path: str, ds: xr.Dataset, time_step: str) -> _Source:
     time = _find(ds, "T", ("time",), (), _TIME_NAMES)
     if not time:
         time = next((str(dim) for dim in ds.dims if dim in ds and " since " in str(ds[dim].attrs.get("units", ""))), "")
-    axis = _time_axis(path, ds[time], time_step) if time else None
+    axis = _time_axis(path, ds[time], start, time_step) if time else None
     return _Source(path, ds, y, x, time, axis)
 
 
@@ -142,16 +141,18 @@ def _find(ds: xr.Dataset, axis: str, standard: tuple[str, ...], units: tuple[str
     return next((dim for dim in known if dim in ds.variables), known[0] if known else "")
 
 
-def _time_axis(path: str, time: xr.DataArray, time_step: str) -> Axis | None:
+def _time_axis(path: str, time: xr.DataArray, start: str | None, time_step: str) -> Axis:
     units = str(time.attrs.get("units", ""))
     values = np.atleast_1d(time.values)
     if " since " in units:
         dates = decode_times(values, units, str(time.attrs.get("calendar", "")), f"'{path}'")
     elif values.dtype.kind == "M":
         dates = values.astype("datetime64[D]")
+    elif start:
+        return axis_from_start(start, values.size, time_step, f"'{path}'")
     else:
         raise GridError(f"'{path}': its time axis '{time.name}' has no dates (units '{units}')",
-                        "Give a CF time axis such as 'days since 2000-01-01'")
+                        "Give its first date (start) and the time step")
     return axis_of([Stamp(date, "day") for date in dates], f"'{path}'", time_step)
 
 

@@ -140,8 +140,7 @@ def _label(value: float, step: float) -> str:
     """Return a value with as many digits as tell the steps of the legend apart."""
     digits = max(0, min(9, 1 - math.floor(math.log10(step))))
     text = f"{value:.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+    return text.lstrip("-") if float(text) == 0 else text
 
 
 def _ramp(style: Style, stats: Stats) -> list[str]:

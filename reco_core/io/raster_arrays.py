@@ -164,8 +164,8 @@ def _read_bands(path: str, bands: list[int], window: Window, out: np.ndarray) ->
 def _physical(raw: np.ndarray, nodata: float | None, scale: float, offset: float) -> np.ndarray:
     values = raw.astype("float32" if scale == 1 and offset == 0 else "float64")
     if nodata is not None and not np.isnan(nodata):
-        # nodata as float32 text (such as -3.4e38) may miss the stored value by rounding
-        values[np.isclose(raw, nodata, rtol=1e-6, atol=0) if raw.dtype.kind == "f" else raw == nodata] = np.nan
+        # the file may state more digits of nodata than its pixels hold
+        values[raw == (raw.dtype.type(nodata) if raw.dtype.kind == "f" else nodata)] = np.nan
     if scale != 1 or offset != 0:
         values = values * scale + offset
     values[~np.isfinite(values)] = np.nan

@@ -18,6 +18,7 @@ from .raster_arrays import Slices
 
 METHODS = ("nearest", "bilinear", "average")
 MOST_POINTS = 8
+HAIR = 1e-9  # of a cell: rounding at edges
 VALUES_AT_ONCE = 20_000_000
 
 
@@ -89,50 +90,62 @@ Entries = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # target cell, 
 def _points(target: Grid, source: Grid, method: str) -> Entries:
     if method != "average":
         x, y = np.meshgrid(*target.xy())
-        row, column = _fractional(source, *transform_points(target.crs_wkt, source.crs_wkt, x, y))
+        row, column = (part.ravel() for part in _fractional(
+            source, *transform_points(target.crs_wkt, source.crs_wkt, x, y)))
         cell = np.arange(row.size)
         return _bilinear(source, cell, row, column) if method == "bilinear" else _nearest(source, cell, row, column)
     a, _, c, _, e, f = target.transform
     corners = np.meshgrid(c + a * np.arange(target.width + 1), f + e * np.arange(target.height + 1))
-    rows, columns = _fractional(source, *transform_points(target.crs_wkt, source.crs_wkt, *corners), ravel=False)
-    with np.errstate(invalid="ignore"):
-        span = max(np.nanmax(np.abs(np.diff(part, axis=axis)), initial=0.0)
-                   for part in (rows, columns) for axis in (0, 1))
+    rows, columns = _fractional(source, *transform_points(target.crs_wkt, source.crs_wkt, *corners))
+    period = 360.0 / source.transform[0] if source.is_geographic else None
+    steps = np.concatenate([np.abs(np.diff(part, axis=axis)).ravel() for part in (rows, columns) for axis in (0, 1)])
+    steps = steps[np.isfinite(steps) & (steps < (period or np.inf) / 2)]
+    span = float(steps.max()) if steps.size else 1.0
     count = int(np.clip(np.ceil(2 * span), 2, MOST_POINTS))
     cell = np.arange(target.height * target.width)
     found = []
     for v in (np.arange(count) + 0.5) / count:
         for u in (np.arange(count) + 0.5) / count:
-            found.append(_nearest(source, cell, _inside(rows, u, v), _inside(columns, u, v)))
+            found.append(_nearest(source, cell, _inside(rows, u, v), _inside(columns, u, v, period)))
     cell, row, column, weight = (np.concatenate(parts) for parts in zip(*found))
     return cell, row, column, weight
 
 
-def _inside(corner: np.ndarray, u: float, v: float) -> np.ndarray:
-    """Return a coordinate at the place (u, v) of every cell from its corners."""
-    top = corner[:-1, :-1] * (1 - u) + corner[:-1, 1:] * u
-    low = corner[1:, :-1] * (1 - u) + corner[1:, 1:] * u
-    return (top * (1 - v) + low * v).ravel()
+def _inside(corner: np.ndarray, u: float, v: float, period: float | None = None) -> np.ndarray:
+    """Return a coordinate at the place (u, v) of every cell from its corners; longitudes may jump between these."""
+    first, *others = corner[:-1, :-1], corner[:-1, 1:], corner[1:, :-1], corner[1:, 1:]
+    if period:
+        others = [other + period * np.round((first - other) / period) for other in others]
+    second, third, fourth = others
+    return (first * ((1 - u) * (1 - v)) + second * (u * (1 - v)) + third * ((1 - u) * v) + fourth * (u * v)).ravel()
 
 
-def _fractional(source: Grid, x: np.ndarray, y: np.ndarray, ravel: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def _fractional(source: Grid, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return row and column of places as fractions: 0 is the edge of the first cell, 0.5 its centre."""
     a, _, c, _, e, f = source.transform
-    if source.is_geographic:
-        x = c + np.mod(x - c, 360.0)
-    row, column = (y - f) / e, (x - c) / a
-    return (row.ravel(), column.ravel()) if ravel else (row, column)
+    return (y - f) / e, (x - c) / a
+
+
+def _turned(source: Grid, column: np.ndarray) -> np.ndarray:
+    """Return columns of a grid of longitudes after whole turns of the Earth that bring them into the grid."""
+    if not source.is_geographic:
+        return column
+    period = 360.0 / source.transform[0]
+    return np.mod(column + HAIR, period) - HAIR
 
 
 def _nearest(source: Grid, cell: np.ndarray, row: np.ndarray, column: np.ndarray) -> Entries:
+    column = _turned(source, column)
     with np.errstate(invalid="ignore"):
-        good = (row >= 0) & (row < source.height) & (column >= 0) & (column < source.width)
-    return cell[good], row[good].astype(int), column[good].astype(int), np.ones(int(good.sum()))
+        good = (row >= -HAIR) & (row < source.height) & (column >= -HAIR) & (column < source.width)
+    rows, columns = (np.maximum(part[good], 0).astype(int) for part in (row, column))
+    return cell[good], rows, columns, np.ones(rows.size)
 
 
 def _bilinear(source: Grid, cell: np.ndarray, row: np.ndarray, column: np.ndarray) -> Entries:
+    column = _turned(source, column)
     with np.errstate(invalid="ignore"):
-        good = (row >= 0) & (row <= source.height) & (column >= 0) & (column <= source.width)
+        good = (row >= -HAIR) & (row <= source.height) & (column >= -HAIR) & (column <= source.width)
     cell, row, column = cell[good], row[good] - 0.5, column[good] - 0.5
     top, left = np.floor(row).astype(int), np.floor(column).astype(int)
     found = []

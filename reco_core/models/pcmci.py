@@ -152,7 +152,7 @@ class _Search:
                 return
 
     def _store(self, i: int, j: int, r: np.ndarray, p: np.ndarray) -> None:
-        self.smallest[i, j] = min(self.smallest[i, j], np.abs(r).min())
+        self.smallest[i, j] = np.fmin(self.smallest[i, j], np.fmin.reduce(np.abs(r)))
         known = p[~np.isnan(p)]
         if known.size and known.max() >= self.p[i, j]:
             last = np.flatnonzero(p == known.max())[-1]
@@ -176,7 +176,8 @@ class _Search:
             table = _in_rows(self.scores[:, [i, j, *given]])
             x, table = _residual(table, 0)
             y, table = _residual(table, 1)
-            self.memo[key] = float(need("scipy.stats").pearsonr(x, y)[0])
+            nothing_left = min(np.ptp(x), np.ptp(y)) == 0
+            self.memo[key] = np.nan if nothing_left else float(need("scipy.stats").pearsonr(x, y)[0])
         return self.memo[key]
 
 

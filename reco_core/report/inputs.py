@@ -9,7 +9,6 @@ import numpy as np
 
 from ..vocabulary import variable
 
-
 HONEST = ("grouped", "loso", "block")
 
 

@@ -16,8 +16,8 @@ from .palette import GROUP_COLOURS, GROUP_TITLES, OTHER_COLOUR, number, percent,
 HERE = Path(__file__).parent
 SECTIONS = (("summary", "Summary"), ("skill", "Skill"), ("maps", "Maps"), ("drivers", "Drivers and contributions"),
             ("trend", "Trend"), ("provenance", "Data and provenance"), ("warnings", "Warnings"))
-SCORES = (("n", "Records"), ("sites", "Sites"), ("r2_nse", "R²"), ("range", "95 % range of R²"), ("r2_pearson", "r²"), ("rmse", "RMSE"),
-          ("mae", "MAE"), ("rmae", "rMAE"), ("bias", "Bias"))
+SCORES = (("n", "Records"), ("sites", "Sites"), ("r2_nse", "R²"), ("range", "95 % range of R²"),
+          ("r2_pearson", "r²"), ("rmse", "RMSE"), ("mae", "MAE"), ("rmae", "rMAE"), ("bias", "Bias"))
 SCHEMES = {"grouped": "whole sites held out", "loso": "one site held out at a time",
            "block": "blocks of land held out", "random": "random records held out: optimistic",
            "overall": "nothing held out, models have seen the sites: optimistic"}

@@ -139,8 +139,9 @@ def _skill_words(inputs: ReportInputs) -> str:
 def _range_words(scores: Mapping[str, float]) -> str:
     if "r2_nse_low" not in scores:
         return ""
-    text = (f" Had other sites of this kind been measured, R² could have come out between {number(scores['r2_nse_low'], 2)} "
-            f"and {number(scores['r2_nse_high'], 2)} (95{NBSP}% range over resampled sites).")
+    low, high = (number(scores[f"r2_nse_{end}"], 2) for end in ("low", "high"))
+    text = (f" Had other sites of this kind been measured, R² could have come out between {low} and {high} "
+            f"(95{NBSP}% range over resampled sites).")
     if "worst_sites_share" in scores:
         text += f" The five worst sites have {percent(scores['worst_sites_share'])} of the squared error."
     return text

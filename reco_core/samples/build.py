@@ -10,12 +10,13 @@ import xarray as xr
 from ..errors import ConfigError, SampleError, SchemaError
 from ..vocabulary import canonical_name, check_observations, period_unit, variable
 from ..vocabulary.calendar import TIME_STEPS, step_days, step_label
-from ..vocabulary.ledger import add_history, join_ledgers, ledger, note, set_ledger
+from ..vocabulary.ledger import add_history, join_ledgers, ledger, ledger_lines, note, set_ledger
 from ..vocabulary.variables import IGBP_CODES
 from .grouping import tower_groups
 
 NOT_DRIVERS = ("qc", "uncertainty")
 SITE_COORDS = ("lat", "lon", "igbp")
+RANGE_SLACK = 1e-4
 
 
 def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *,
@@ -62,6 +63,9 @@ def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *
                for name in (asked or _there(table, flux))}
     out = _rows(observations, at_site, at_time, group_distance)
     set_ledger(out, join_ledgers([ledger(observations), ledger(table) if drivers is not None else []]))
+    if drivers is not None and all(np.isnan(values).all() for values in columns.values()):
+        raise SampleError(f"None of the {at_site.size} records lies on the grid, on data and inside its period",
+                          "; ".join(ledger_lines(ledger(drivers))) or "Check the positions of the towers")
     kept = _usable(out, columns, asked)
     for name in kept:
         _check_range(name, columns[name], out, step)
@@ -144,7 +148,8 @@ def _usable(out: xr.Dataset, columns: Mapping[str, np.ndarray], asked: Sequence[
 
 def _check_range(name: str, values: np.ndarray, out: xr.Dataset, step: str) -> None:
     known = variable(name)
-    bad = (values < known.low) | (values > known.high)
+    slack = RANGE_SLACK * (known.high - known.low) if np.isfinite(known.high - known.low) else 0.0
+    bad = (values < known.low - slack) | (values > known.high + slack)
     if bad.any():
         at = int(np.argmax(bad))
         raise SchemaError(f"{name} of site '{out['site'].values[at]}' in {step_label(out['time'].values[at], step)} is "

@@ -10,7 +10,7 @@ import xarray as xr
 from ..errors import GridError, SampleError
 from ..progress import SILENT, Progress
 from ..vocabulary import check_drivers
-from ..vocabulary.calendar import step_start
+from ..vocabulary.calendar import step_label, step_start
 from ..vocabulary.ledger import note
 
 BLOCK = 256
@@ -112,16 +112,22 @@ def extract(drivers: xr.Dataset, sites: Sequence[str], x: np.ndarray, y: np.ndar
         out[name] = (("site", "time"), values, {k: variable.attrs[k] for k in ("units", "long_name")
                                                 if k in variable.attrs})
     _note_towers(out, np.asarray(sites, dtype=object), outside, found)
+    if (at_time < 0).any():
+        lacking = np.asarray(times)[at_time < 0]
+        note(out, "time steps of the observations that the drivers do not cover", 0,
+             detail=f"{lacking.size}, from {step_label(lacking.min(), time_step)} to "
+                    f"{step_label(lacking.max(), time_step)}")
     return out
 
 
 def _names(drivers: xr.Dataset, names: Sequence[str] | None) -> list[str]:
     there = [str(name) for name in drivers.data_vars
              if {"y", "x"} <= set(drivers[name].dims) and name not in ("inside", "spatial_ref")]
+    # class codes are no quantity: they are a driver only where asked for
     for name in names or ():
         if name not in there:
             raise SampleError(f"The drivers have no '{name}'", "They have: " + ", ".join(there))
-    return list(names) if names else there
+    return list(names) if names else [name for name in there if name != "igbp"]
 
 
 def _steps(drivers: xr.Dataset) -> tuple[float, float]:

@@ -199,7 +199,7 @@ def _means(ds: xr.Dataset, to: str, days: np.ndarray, needed: float) -> xr.Datas
         out[name] = (("site", "time"), means, ds[name].attrs)
     out.attrs = dict(ds.attrs, time_step=to)
     if lost.any():
-        note(out, f"{to}s covered by less than {needed:.0%} of their {step}s", int(lost.sum()),
+        note(out, f"{to}s that lack {step}s ({needed:.0%} of them are needed)", int(lost.sum()),
              sites={str(s): int(n) for s, n in zip(ds["site"].values, lost.sum(axis=1)) if n})
     add_history(out, f"aggregated from {step} to {to}")
     return out

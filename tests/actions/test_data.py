@@ -58,7 +58,7 @@ def test_quality_must_fit_the_resolution(tmp_path):
 
 def test_nothing_left_leaves_no_file(tmp_path):
     """An empty table after quality control is an error with the ledger, and nothing is written."""
-    with pytest.raises(SampleError, match="24 records of quality below 1"):
+    with pytest.raises(SampleError, match="1 records outside the period, 23 records of quality below 1"):
         observe(tmp_path, qc_min=1, period="2003-01/2004-11")
     assert not list(tmp_path.glob("observations*"))
 

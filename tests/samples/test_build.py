@@ -13,7 +13,7 @@ from reco_core.samples.build import build_samples
 from reco_core.samples.quality import accept, screen
 from reco_core.samples.splits import assign_folds
 from reco_core.vocabulary import check_samples
-from reco_core.vocabulary.ledger import ledger
+from reco_core.vocabulary.ledger import ledger, note
 
 
 def table(sites=("A", "B"), months=14, lat=None, network=None, igbp=None, step="month", **drivers):
@@ -67,6 +67,17 @@ def test_gridded_drivers_replace_those_of_the_site():
     samples = build_samples(ds, drivers)
     assert (samples.attrs["features"], samples.attrs["drivers_source"]) == ("lai", "grid")
     assert np.all(samples["lai"].values == 3.0)
+
+
+def test_grid_without_any_value_tells_why():
+    """Where no record meets the grid, the error carries what the extraction found."""
+    ds = table()
+    drivers = xr.Dataset({"lai": (("site", "time"), np.full((2, 14), np.nan))},
+                         coords={"site": ds["site"].values, "time": ds["time"].values}, attrs={"ledger": "[]"})
+    note(drivers, "towers outside the grid", 0, detail="A, B")
+    with pytest.raises(SampleError, match="None of the 28 records lies on the grid") as caught:
+        build_samples(ds, drivers, features=["lai"])
+    assert "towers outside the grid (A, B)" in caught.value.hint
 
 
 def test_static_driver_of_a_site_is_spread():

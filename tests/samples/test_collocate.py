@@ -125,6 +125,7 @@ def test_months_that_the_drivers_lack_are_gaps():
     out = at(grid(), 5, 5, later.astype("datetime64[ns]"))
     assert np.isfinite(out["ta"].values[0, :6]).all()
     assert np.isnan(out["ta"].values[0, 6:]).all()
+    assert ledger(out)[0]["detail"] == "6, from 2005-01 to 2005-06"
 
 
 @pytest.mark.parametrize(("change", "error", "message"), [
@@ -151,3 +152,11 @@ def test_grid_of_one_column_uses_its_transform():
     out = at(grid(columns=1), [0.3, 0.7], [5, 5])
     assert np.isfinite(out["ta"].values[0]).all()
     assert np.isnan(out["ta"].values[1]).all()
+
+
+def test_class_codes_are_no_driver_unasked():
+    """A class layer in the cube becomes a feature only by name."""
+    ds = grid()
+    ds["igbp"] = (("y", "x"), np.full((30, 40), 5.0, dtype="float32"), {"units": "1"})
+    assert list(at(ds, 5, 5).data_vars) == ["ta", "soc_0"]
+    assert list(at(ds, 5, 5, names=["igbp"]).data_vars) == ["igbp"]

@@ -131,7 +131,7 @@ def test_month_needs_four_fifths_of_its_days():
     out = aggregate(table(reco, step="day", start="2004-01-01", ta=np.full(31, 5.0)), "month")
     assert np.isnan(out["reco"].values).all()
     assert float(out["ta"].values[0, 0]) == 5.0
-    assert counts(out) == {"records without a flux value": 7, "months covered by less than 80% of their days": 1}
+    assert counts(out) == {"records without a flux value": 7, "months that lack days (80% of them are needed)": 1}
 
 
 def test_year_needs_all_months_and_weighs_them_by_days():

@@ -1,0 +1,83 @@
+"""The rasters of one run: all of them appear together, or none does."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Mapping, Optional, Sequence
+
+from ..io.geotiff import RasterWriter
+from ..io.grid import Grid
+from ..io.qml import Style
+
+
+class MapFiles:
+    """Opens rasters on one grid; a context manager.
+
+    Parameters
+    ----------
+    grid : Grid
+    tags : mapping of str to str
+        Tags of every raster.
+    """
+
+    def __init__(self, grid: Grid, tags: Mapping[str, str]) -> None:
+        self.grid, self.tags = grid, dict(tags)
+        self.stack = ExitStack()
+        self._writers: list[RasterWriter] = []
+        self._folders: list[Path] = []
+
+    @property
+    def paths(self) -> list[Path]:
+        """Return the final names."""
+        return [writer.path for writer in self._writers]
+
+    def open(self, path: str | Path, bands: Sequence[str], *, unit: str | Sequence[str], style: Style,
+             dtype: str = "float32", **tags: str) -> RasterWriter:
+        """Return a writer; its file gets its name when the run succeeds."""
+        self.remember(Path(path))
+        units = unit if isinstance(unit, str) else ", ".join(dict.fromkeys(unit))
+        writer = RasterWriter(path, self.grid, bands, unit=unit, dtype=dtype, style=style,
+                              tags={**self.tags, "UNITS": units, **tags})
+        self._writers.append(self.stack.enter_context(writer))
+        return writer
+
+    def remember(self, path: Path) -> None:
+        """Remember which folders above `path` are new, to remove them if the run fails."""
+        new = [folder for folder in path.parents if not folder.exists() and folder not in self._folders]
+        self._folders += new[::-1]
+
+    def finish(self) -> None:
+        """Write all that is still in memory, before the first raster gets its name."""
+        for writer in self._writers:
+            writer.finish()
+
+    def __enter__(self) -> MapFiles:
+        return self
+
+    def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        try:
+            if kind is None:
+                with self.stack:
+                    self.finish()
+            else:
+                self.stack.__exit__(kind, error, trace)
+        except BaseException:
+            self._remove_empty()
+            raise
+        if kind is not None:
+            self._remove_empty()
+
+    def _remove_empty(self) -> None:
+        for folder in reversed(self._folders):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def remove_rasters(paths: Sequence[Path]) -> None:
+    """Remove rasters and their styles."""
+    for path in paths:
+        for file in (path, path.with_suffix(".qml")):
+            file.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""Driver cubes: Zarr stores written tile by tile and opened lazily."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+import xarray as xr
+
+from ..deps import need
+from ..errors import SchemaError
+from ..progress import SILENT, Progress
+from ..vocabulary import check_drivers
+from .driver_values import check_range
+from .files import atomic, require
+
+CHUNK_TIME, CHUNK_SPACE = 24, 256
+BYTES_PER_VALUE = 24  # a window of float32, its scaled copy and what decompression holds
+EPOCH = np.datetime64("1970-01-01", "D")
+
+
+def write_cube(ds: xr.Dataset, path: str | os.PathLike[str], *, memory_gb: float = 2.0,
+               progress: Progress = SILENT) -> Path:
+    """Write drivers as a Zarr store (format 2), window by window.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset of kind drivers
+    path : path
+        Appears when all is written.
+    memory_gb : float [GB]
+        Most memory for windows.
+    progress : Progress
+
+    Raises
+    ------
+    SchemaError
+        A value is outside the valid range of its driver.
+    ResourceError
+        The disk is full or writing is not allowed.
+    """
+    check_drivers(ds)
+    zarr = need("zarr")
+    names = [str(name) for name in ds.data_vars]
+    with atomic(path) as temporary:
+        group = zarr.open_group(str(temporary), mode="w", zarr_format=2)
+        group.attrs.update(dict(ds.attrs))
+        for name in ("time", "y", "x", "spatial_ref"):
+            if name in ds.coords:
+                _coordinate(group, ds, name)
+        for number, name in enumerate(names):
+            _write(group, ds[name], memory_gb, progress.span(number / len(names), (number + 1) / len(names)))
+        zarr.consolidate_metadata(group.store)
+    return Path(path)
+
+
+def _coordinate(group: Any, ds: xr.Dataset, name: str) -> None:
+    values, attrs = np.asarray(ds[name].values), dict(ds[name].attrs)
+    if name == "time":
+        values = (values.astype("datetime64[D]") - EPOCH).astype("int64")
+        attrs = {"units": f"days since {EPOCH}", "calendar": "proleptic_gregorian", "standard_name": "time",
+                 "axis": "T"}
+    array = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=values.shape, compressors=None,
+                               fill_value=None, attributes={**attrs, "_ARRAY_DIMENSIONS": list(ds[name].dims)})
+    array[...] = values
+
+
+def _write(group: Any, array: xr.DataArray, memory_gb: float, progress: Progress) -> None:
+    dims = [dim for dim in ("time", "y", "x") if dim in array.dims]
+    array = array.transpose(*dims)
+    flags = array.dtype.kind == "b"
+    chunks = tuple(min(array.sizes[dim], CHUNK_TIME if dim == "time" else CHUNK_SPACE) for dim in dims)
+    attrs = {**array.attrs, "_ARRAY_DIMENSIONS": dims, "coordinates": "spatial_ref"}
+    store = group.create_array(
+        array.name, shape=array.shape, dtype="bool" if flags else "float32", chunks=chunks, attributes=attrs,
+        compressors=need("numcodecs").Blosc(cname="lz4", clevel=5, shuffle=1), fill_value=False if flags else np.nan)
+    windows = list(_windows(array.shape, chunks, memory_gb))
+    for number, window in enumerate(windows):
+        progress(number / len(windows), f"Writing '{array.name}'")
+        values = array[window].values
+        if not flags:
+            _check(array, values, window)
+        store[window] = values
+
+
+def _windows(shape: tuple[int, ...], chunks: tuple[int, ...], memory_gb: float) -> Iterator[tuple[slice, ...]]:
+    """Yield windows of whole chunks that fit into memory; as wide as may be, since files often store whole rows."""
+    room = memory_gb * 1e9 / BYTES_PER_VALUE / np.prod(chunks, dtype="float64")
+    sides = list(chunks)
+    for axis in range(len(shape) - 1, -1, -1):
+        fitting = int(min(max(1.0, room), -(-shape[axis] // chunks[axis])))
+        sides[axis] = fitting * chunks[axis]
+        room /= fitting
+    for index in np.ndindex(*(-(-size // side) for size, side in zip(shape, sides))):
+        yield tuple(slice(i * side, min((i + 1) * side, size)) for i, side, size in zip(index, sides, shape))
+
+
+def _check(array: xr.DataArray, values: np.ndarray, window: tuple[slice, ...]) -> None:
+    """Check the range of a window; the message names the time step."""
+    where = array.attrs.get("source") or "the drivers"
+    if "time" not in array.dims:
+        check_range(str(array.name), values, where)
+        return
+    for time, layer in zip(array["time"].values[window[0]], values):
+        check_range(str(array.name), layer, f"{where}, {str(time)[:10]}")
+
+
+def open_cube(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Open a driver cube that RECO wrote; nothing but coordinates is read.
+
+    Raises
+    ------
+    SchemaError
+        It is not there or no driver cube.
+    """
+    from .driver_files import open_drivers
+
+    place = require(path, "driver cube")
+    if not (place / ".zgroup").exists():
+        raise SchemaError(f"'{path}' is no driver cube", "Give a folder written by read_drivers (Zarr)")
+    return check_drivers(open_drivers(str(place)))

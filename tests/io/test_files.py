@@ -1,0 +1,126 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from reco_core.errors import ResourceError, SchemaError
+from reco_core.io import files
+from reco_core.io.files import atomic, remove_pending, require, sha256
+
+
+def left_over(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def test_a_file_appears_at_the_end(tmp_path):
+    """While it is written it has another name; afterwards only the final one is there."""
+    target = tmp_path / "deep" / "a.txt"
+    with atomic(target) as part:
+        part.write_text("new")
+        assert part.name.startswith(".reco-partial-") and part.suffix == ".txt"
+        assert not target.exists()
+    assert target.read_text() == "new"
+    assert left_over(tmp_path) == ["a.txt", "deep"]
+
+
+def test_a_file_is_replaced(tmp_path):
+    """An older file under the name gives way."""
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with atomic(target) as part:
+        part.write_text("new")
+    assert target.read_text() == "new"
+
+
+def test_after_an_error_the_old_file_stays(tmp_path):
+    """A failing block leaves neither a new file nor a partial one."""
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic(target) as part:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert target.read_text() == "old"
+    assert left_over(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_of_ours_is_replaced_whole(tmp_path):
+    """Folders are moved like files; nothing of the old one remains."""
+    target = tmp_path / "model"
+    for text in ("one", "two"):
+        with atomic(target) as part:
+            part.mkdir()
+            (part / "model.json").write_text(text)
+            (part / text).write_text("")
+    assert left_over(tmp_path) == ["model", "model.json", "two"]
+    assert (target / "model.json").read_text() == "two"
+
+
+def test_a_folder_of_others_is_never_replaced(tmp_path):
+    """A folder that RECO did not write is refused before any work is done."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "me.jpg").write_text("x")
+    with pytest.raises(ResourceError, match="photos"), atomic(tmp_path / "photos"):
+        pytest.fail("the block must not run")
+    assert (tmp_path / "photos" / "me.jpg").exists()
+
+
+@pytest.mark.parametrize(("number", "words"), [
+    (errno.ENOSPC, "disk is full"), (errno.EACCES, "No permission"), (errno.EROFS, "No permission")])
+def test_errors_of_the_system_are_explained(tmp_path, number, words):
+    """A full disk or a lack of permission is said in words, with the path."""
+    with pytest.raises(ResourceError, match=words) as caught, atomic(tmp_path / "a.txt") as part:
+        part.write_text("half")
+        raise OSError(number, os.strerror(number))
+    assert "a.txt" in caught.value.message and caught.value.hint
+    assert left_over(tmp_path) == []
+
+
+def test_a_full_disk_is_found_behind_other_errors(tmp_path, monkeypatch):
+    """Libraries hide the number of the error; then free space tells."""
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    with pytest.raises(ResourceError, match="disk is full"), atomic(tmp_path / "a.nc"):
+        raise RuntimeError("NetCDF: HDF error")
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path):
+    """A path through a file is explained."""
+    (tmp_path / "a").write_text("")
+    with pytest.raises(ResourceError, match="not a folder"), atomic(tmp_path / "a" / "b.txt") as part:
+        part.write_text("")
+
+
+def test_pending_files_can_be_removed_at_once(tmp_path):
+    """The last moment of a stopped process leaves no partial files."""
+    with pytest.raises(FileNotFoundError), atomic(tmp_path / "a") as part:
+        part.mkdir()
+        (part / "b").write_text("")
+        remove_pending()
+        assert left_over(tmp_path) == []
+
+
+def test_sha256_of_folders_is_stable(tmp_path):
+    """It depends on names and contents, not on the order of creation."""
+    for name, order in (("one", "ab"), ("two", "ba")):
+        for letter in order:
+            path = tmp_path / name / letter / "x.txt"
+            path.parent.mkdir(parents=True)
+            path.write_text(letter)
+    assert sha256(tmp_path / "one") == sha256(tmp_path / "two")
+    (tmp_path / "two" / "a" / "x.txt").write_text("c")
+    assert sha256(tmp_path / "one") != sha256(tmp_path / "two")
+    (tmp_path / "abc").write_text("abc")
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """The path is in the message, and a similar name in the hint."""
+    (tmp_path / "drivers.zarr").write_text("")
+    with pytest.raises(SchemaError, match="drivers.zar'") as caught:
+        require(tmp_path / "drivers.zar", "driver cube")
+    assert "drivers.zarr" in caught.value.hint
