@@ -19,7 +19,7 @@ class StepAlgorithm(QgsProcessingAlgorithm):
         self._values = None
         self._fault = None
 
-    def createInstance(self):  # noqa: N802
+    def createInstance(self):
         """Return a fresh copy."""
         return StepAlgorithm(self._step)
 
@@ -27,11 +27,11 @@ class StepAlgorithm(QgsProcessingAlgorithm):
         """Return the stable name."""
         return self._step.name
 
-    def displayName(self):  # noqa: N802
+    def displayName(self):
         """Return the name that people read."""
         return tr(self._step.title)
 
-    def shortDescription(self):  # noqa: N802
+    def shortDescription(self):
         """Return one sentence."""
         return tr(self._step.summary)
 
@@ -39,7 +39,7 @@ class StepAlgorithm(QgsProcessingAlgorithm):
         """Return the group that people read."""
         return tr(self._step.group)
 
-    def groupId(self):  # noqa: N802
+    def groupId(self):
         """Return the stable name of the group."""
         return group_id(self._step.group)
 
@@ -47,7 +47,7 @@ class StepAlgorithm(QgsProcessingAlgorithm):
         """Return words to search by."""
         return ["respiration", "carbon", "flux", *self._step.tags]
 
-    def shortHelpString(self):  # noqa: N802
+    def shortHelpString(self):
         """Return the help page."""
         return help_page(self._step)
 
@@ -55,16 +55,16 @@ class StepAlgorithm(QgsProcessingAlgorithm):
         """Return the icon of the group."""
         return QIcon(resource("icons", self.groupId() + ".svg"))
 
-    def svgIconPath(self):  # noqa: N802
+    def svgIconPath(self):
         """Return the file of the icon."""
         return resource("icons", self.groupId() + ".svg")
 
-    def initAlgorithm(self, configuration=None):  # noqa: N802
+    def initAlgorithm(self, configuration=None):
         """Declare inputs and outputs."""
         for definition in parameters.definitions(self._step):
             self.addParameter(definition)
 
-    def prepareAlgorithm(self, given, context, feedback):  # noqa: N802
+    def prepareAlgorithm(self, given, context, feedback):
         """Take what only the main thread may touch: layers of the project."""
         try:
             self._values = parameters.Values(self, self._step, given, context)
@@ -72,7 +72,7 @@ class StepAlgorithm(QgsProcessingAlgorithm):
             self._fault = error  # raised below, where QGIS shows the message itself
         return True
 
-    def processAlgorithm(self, given, context, feedback):  # noqa: N802
+    def processAlgorithm(self, given, context, feedback):
         """Run the step in the worker."""
         if self._fault is not None:
             raise self._fault

@@ -21,12 +21,12 @@ class RecoPlugin:
         self.dock = None
         self._follower = None
 
-    def initProcessing(self):  # noqa: N802
+    def initProcessing(self):
         """Add the provider; the only entry that qgis_process calls."""
         self._provider = RecoProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
 
-    def initGui(self):  # noqa: N802
+    def initGui(self):
         """Add what only the desktop has."""
         self.initProcessing()
         from . import temporal

@@ -25,7 +25,7 @@ class PolygonTool(QgsMapTool):
         self._band.setWidth(2)
         self.setCursor(Qt.CursorShape.CrossCursor)
 
-    def canvasReleaseEvent(self, event):  # noqa: N802
+    def canvasReleaseEvent(self, event):
         """Add a corner or finish."""
         if event.button() == Qt.MouseButton.RightButton:
             self.finish()
@@ -33,12 +33,12 @@ class PolygonTool(QgsMapTool):
             self.points.append(self.toMapCoordinates(event.pos()))
             self._redraw()
 
-    def canvasMoveEvent(self, event):  # noqa: N802
+    def canvasMoveEvent(self, event):
         """Show where the next corner would be."""
         if self.points:
             self._redraw(self.toMapCoordinates(event.pos()))
 
-    def keyPressEvent(self, event):  # noqa: N802
+    def keyPressEvent(self, event):
         """Finish, take back, or stop."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.finish()

@@ -20,11 +20,11 @@ class RecoProvider(QgsProcessingProvider):
         """Return the name that people read."""
         return "RECO"
 
-    def longName(self):  # noqa: N802
+    def longName(self):
         """Return the name with a few words."""
         return "RECO - ecosystem respiration"
 
-    def versionInfo(self):  # noqa: N802
+    def versionInfo(self):
         """Return the version."""
         return VERSION
 
@@ -32,19 +32,19 @@ class RecoProvider(QgsProcessingProvider):
         """Return the icon."""
         return QIcon(resource("icons", "reco.svg"))
 
-    def svgIconPath(self):  # noqa: N802
+    def svgIconPath(self):
         """Return the file of the icon."""
         return resource("icons", "reco.svg")
 
-    def supportedOutputRasterLayerExtensions(self):  # noqa: N802
+    def supportedOutputRasterLayerExtensions(self):
         """Return the endings of rasters that the steps write."""
         return ["tif"]
 
-    def defaultRasterFileExtension(self, hasRasterOutput=True):  # noqa: N802
+    def defaultRasterFileExtension(self, hasRasterOutput=True):
         """Return the ending of rasters."""
         return "tif"
 
-    def loadAlgorithms(self):  # noqa: N802
+    def loadAlgorithms(self):
         """Add every algorithm."""
         for step in catalogue.STEPS.values():
             self.addAlgorithm(StepAlgorithm(step))

@@ -29,7 +29,7 @@ class LayerFinish(QgsProcessingLayerPostProcessorInterface):
         self._group = group
         self._history = history
 
-    def postProcessLayer(self, layer, context, feedback):  # noqa: N802 - the name that QGIS calls
+    def postProcessLayer(self, layer, context, feedback):
         """Finish a layer that was just added to the project."""
         layer.setCustomProperty(ORDER, self._order)
         if hasattr(layer, "bandCount"):

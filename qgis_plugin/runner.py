@@ -158,8 +158,9 @@ def run_job(python, step, values, feedback, folder):
     listener = _Listener(feedback)
     main = os.path.join(PLUGIN_FOLDER, "worker_main.py")
     code, cancelled = run_process([python, "-I", "-u", "-X", "utf8", main, job], feedback, listener)
+    if code != 0:
+        remove_partial(values, listener.pid)
     if cancelled:
-        remove_partial(values)
         raise QgsProcessingException(CANCELLED)
     return listener.result(code)
 
@@ -171,6 +172,7 @@ class _Listener:
         self._feedback = feedback
         self._result = None
         self._error = None
+        self.pid = 0
 
     def __call__(self, line):
         message = None
@@ -192,7 +194,12 @@ class _Listener:
             self._result = message.get("value")
         elif kind == "error":
             self._error = message
-        elif kind == "hello" and message.get("protocol") != PROTOCOL:
+        elif kind == "hello":
+            self._greet(message)
+
+    def _greet(self, message):
+        self.pid = message.get("pid", 0)
+        if message.get("protocol") != PROTOCOL:
             self._error = {"message": "The worker speaks protocol {}, the plugin {}".format(
                 message.get("protocol"), PROTOCOL), "hint": "Install the plugin again"}
 
@@ -214,18 +221,18 @@ def _unexpected_end(code):
     return "The worker ended with exit code {} and no result; see the lines above.".format(code)
 
 
-def remove_partial(values):
-    """Remove what a worker that had to be killed was writing beside its outputs."""
+def remove_partial(values, pid):
+    """Remove what a worker that was killed had been writing beside and in its outputs."""
+    places = set()
     for value in values.values():
-        if not isinstance(value, str) or not os.path.isabs(value):
-            continue
-        path = Path(value)
-        candidates = [path.with_name(PARTIAL + path.name)]
-        if path.is_dir():
-            candidates += [found for pattern in (PARTIAL + "*", "*/" + PARTIAL + "*") for found in path.glob(pattern)]
-        for candidate in candidates:
-            if candidate.is_dir():
-                rmtree(str(candidate), ignore_errors=True)
+        if isinstance(value, str) and os.path.isabs(value):
+            places.add(os.path.dirname(value))
+            if os.path.isdir(value):
+                places.update([value] + [entry.path for entry in os.scandir(value) if entry.is_dir()])
+    for place in places:
+        for path in Path(place).glob("{}{}-*".format(PARTIAL, pid)):
+            if path.is_dir():
+                rmtree(str(path), ignore_errors=True)
             else:
                 with suppress(OSError):
-                    candidate.unlink()
+                    path.unlink()

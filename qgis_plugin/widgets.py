@@ -45,7 +45,7 @@ class PathWrapper:
 class Line(WidgetWrapper):
     """A line of text with buttons behind it."""
 
-    def createWidget(self, **options):  # noqa: N802
+    def createWidget(self, **options):
         """Return the widget; options come from the parameter's metadata."""
         self._options = options
         self.line = QLineEdit()
@@ -67,7 +67,7 @@ class Line(WidgetWrapper):
         """Return (object name, text, tool tip, action) of each button."""
         return []
 
-    def setValue(self, value):  # noqa: N802
+    def setValue(self, value):
         """Show a value."""
         self.line.setText("" if value is None else value.asWkt() if hasattr(value, "asWkt") else str(value))
 

@@ -3,7 +3,7 @@
 The job file holds `{"step": name, "values": {...}, "folder": path or null}`. The
 first descriptor of standard output carries the protocol alone:
 
-    {"type": "hello", "protocol": 1, "version": "0.1.0", "python": "3.11.7"}
+    {"type": "hello", "protocol": 1, "version": "0.1.0", "python": "3.11.7", "pid": 1234}
     {"type": "progress", "value": 42.0, "text": "tile 3 of 7"}
     {"type": "log", "level": "warning", "text": "..."}
     {"type": "result", "value": {...}}
@@ -45,7 +45,7 @@ class Channel:
         self._last = (0.0, "")
         self.stop = threading.Event()
 
-    def send(self, kind: str, **fields: Any) -> None:
+    def send(self, kind: str, /, **fields: Any) -> None:
         """Write one message; a reader that is gone means: stop."""
         line = json.dumps({"type": kind, **fields}, ensure_ascii=False, default=str)
         try:
@@ -84,7 +84,8 @@ def main(job_path: str) -> int:
         JSON file with `step`, `values` and optionally `folder`.
     """
     channel = Channel(_private_stdout())
-    channel.send("hello", protocol=PROTOCOL, version=__version__, python=platform.python_version())
+    channel.send("hello", protocol=PROTOCOL, version=__version__, python=platform.python_version(),
+                 pid=os.getpid())
     _listen(channel)
     logger = logging.getLogger("reco")
     logger.setLevel(logging.INFO)
@@ -110,7 +111,8 @@ def read_job(job_path: str) -> dict[str, Any]:
         with open(job_path, encoding="utf-8") as stream:
             job = json.load(stream)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"The job file '{job_path}' cannot be read: {error}") from error
+        raise ConfigError(f"The job file '{job_path}' cannot be read: {error}",
+                          "Give the path of a JSON file as the only argument") from error
     if not isinstance(job, dict) or not isinstance(job.get("step"), str) or not isinstance(job.get("values", {}), dict):
         raise ConfigError(f"'{job_path}' is not a job", 'Write {"step": name, "values": {...}}')
     return job

@@ -75,7 +75,7 @@ def test_a_step_runs(tmp_path):
     """Hello, progress that grows to 100, and the result with the paths that were written."""
     said, _, code = run(tmp_path, world(tmp_path))
     assert code == 0
-    assert said[0] == {"type": "hello", "protocol": 1, "version": __version__, "python": said[0]["python"]}
+    assert said[0].items() >= {"type": "hello", "protocol": 1, "version": __version__}.items()
     shares = [message["value"] for message in said if message["type"] == "progress"]
     assert shares == sorted(shares) and shares[-1] == 100
     assert said[-1]["type"] == "result" and said[-1]["value"]["truth"] == str(tmp_path / "truth.tif")
@@ -198,7 +198,7 @@ def test_a_step_that_does_not_listen_is_ended(tmp_path):
     """Without a report for long, the process ends all the same: its child with it, no file half written."""
     process = start(tmp_path, {"step": "x"}, STUBBORN)
     child = int(wait_for(process, "progress")["text"])
-    assert alive(child) and (tmp_path / (PREFIX + "big.tif")).exists()
+    assert alive(child) and list(tmp_path.glob(PREFIX + "*big.tif"))
     seconds, code = stop(process)
     assert seconds < 2 and code == 130
     time.sleep(0.2)

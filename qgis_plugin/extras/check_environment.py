@@ -25,7 +25,7 @@ class CheckEnvironment(Tool):
     HELP = ("<p>Shows which Python runs RECO, the versions of its packages and of QGIS, memory and disk. "
             "Copy the lines into a problem report.</p>")
 
-    def initAlgorithm(self, configuration=None):  # noqa: N802
+    def initAlgorithm(self, configuration=None):
         """Declare inputs and outputs."""
         report = QgsProcessingParameterFileDestination(
             "REPORT_FILE", tr("Report"), "Text (*.txt)", optional=True, createByDefault=False)
@@ -34,7 +34,7 @@ class CheckEnvironment(Tool):
         self.addOutput(QgsProcessingOutputString("REPORT", tr("Report text")))
         self.addOutput(QgsProcessingOutputBoolean("HEALTHY", tr("Everything is there")))
 
-    def processAlgorithm(self, given, context, feedback):  # noqa: N802
+    def processAlgorithm(self, given, context, feedback):
         """Ask the worker and gather the lines."""
         lines = ["RECO plugin {}".format(VERSION), "QGIS {}, Qt {}, Python {}".format(
             Qgis.QGIS_VERSION, QT_VERSION_STR, platform.python_version()), platform.platform()]

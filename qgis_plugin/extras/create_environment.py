@@ -36,7 +36,7 @@ class CreateEnvironment(Tool):
             "<p>A base Python 3.11 or later is needed (python.org, conda, or the system's; on Debian also the package "
             "python3-venv). Without an internet connection give a folder of wheels.</p>")
 
-    def initAlgorithm(self, configuration=None):  # noqa: N802
+    def initAlgorithm(self, configuration=None):
         """Declare inputs and outputs."""
         self._add(QgsProcessingParameterFile("PYTHON", tr("Base Python"), compat.FILE, optional=True),
                   "Interpreter, 3.11 or later, that makes the environment. Empty: the usual places are searched.")
@@ -58,7 +58,7 @@ class CreateEnvironment(Tool):
             definition.setFlags(definition.flags() | compat.ADVANCED)
         self.addParameter(definition)
 
-    def processAlgorithm(self, given, context, feedback):  # noqa: N802
+    def processAlgorithm(self, given, context, feedback):
         """Make the environment; what was begun is removed where it cannot be finished."""
         folder = os.path.abspath(self.parameterAsFileOutput(given, "ENVIRONMENT", context))
         check_folder(folder)
@@ -77,7 +77,8 @@ class CreateEnvironment(Tool):
 def check_folder(folder):
     """Refuse a folder that holds anything but an environment: making one would empty it."""
     if os.path.isdir(folder) and os.listdir(folder) and not os.path.exists(os.path.join(folder, "pyvenv.cfg")):
-        raise QgsProcessingException("'{}' is not empty and no Python environment; choose another folder".format(folder))
+        raise QgsProcessingException(
+            "'{}' is not empty and no Python environment; choose another folder".format(folder))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ class Tool(QgsProcessingAlgorithm):
 
     NAME = TITLE = HELP = ""
 
-    def createInstance(self):  # noqa: N802
+    def createInstance(self):
         """Return a fresh copy."""
         return type(self)()
 
@@ -20,7 +20,7 @@ class Tool(QgsProcessingAlgorithm):
         """Return the stable name."""
         return self.NAME
 
-    def displayName(self):  # noqa: N802
+    def displayName(self):
         """Return the name that people read."""
         return tr(self.TITLE)
 
@@ -28,11 +28,11 @@ class Tool(QgsProcessingAlgorithm):
         """Return the group that people read."""
         return tr("6 Environment")
 
-    def groupId(self):  # noqa: N802
+    def groupId(self):
         """Return the stable name of the group."""
         return "environment"
 
-    def shortHelpString(self):  # noqa: N802
+    def shortHelpString(self):
         """Return the help page."""
         return tr(self.HELP)
 
@@ -44,6 +44,6 @@ class Tool(QgsProcessingAlgorithm):
         """Return the icon of the group."""
         return QIcon(resource("icons", "environment.svg"))
 
-    def svgIconPath(self):  # noqa: N802
+    def svgIconPath(self):
         """Return the file of the icon."""
         return resource("icons", "environment.svg")

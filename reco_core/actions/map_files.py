@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Mapping, Optional, Sequence
 
-from ..io.geotiff import RasterWriter
+from ..errors import SchemaError
+from ..io.geotiff import RasterWriter, raster_tags
 from ..io.grid import Grid
 from ..io.qml import Style
 
@@ -65,12 +66,13 @@ class MapFiles:
             else:
                 self.stack.__exit__(kind, error, trace)
         except BaseException:
-            self._remove_empty()
+            self.remove_empty()
             raise
         if kind is not None:
-            self._remove_empty()
+            self.remove_empty()
 
-    def _remove_empty(self) -> None:
+    def remove_empty(self) -> None:
+        """Remove the folders that were made for this run, as far as they are empty."""
         for folder in reversed(self._folders):
             with suppress(OSError):
                 folder.rmdir()
@@ -81,3 +83,13 @@ def remove_rasters(paths: Sequence[Path]) -> None:
     for path in paths:
         for file in (path, path.with_suffix(".qml")):
             file.unlink(missing_ok=True)
+
+
+def written_by(path: Path) -> str:
+    """Return the step of RECO that wrote a raster; empty if none did or it is not there."""
+    if not path.is_file():
+        return ""
+    try:
+        return raster_tags(path).get("RECO_STEP", "")
+    except SchemaError:
+        return ""

@@ -14,7 +14,7 @@ from ..progress import Progress
 from ..version import __version__
 from ..vocabulary.variables import GROUPS
 from . import products
-from .map_files import MapFiles
+from .map_files import MapFiles, remove_rasters, written_by
 from .map_inputs import MapInputs
 
 BANDS_OVER_TIME = ("flux", "spread", "relative_spread", "applicability")
@@ -126,6 +126,13 @@ class MapRun:
         self.valid, self.additivity_error = job.valid, job.additivity_error
         for writer in self._explained:
             writer.tag(**{ADDITIVITY: f"{job.additivity_error:.3g}"})
+
+    def remove_stale(self) -> None:
+        """Remove contributions that an earlier run with other drivers left in the folder."""
+        if self.folder is None:
+            return
+        others = [path for path in sorted((self.folder / CONTRIBUTIONS).glob("*.tif")) if path not in self.files.paths]
+        remove_rasters([path for path in others if written_by(path) in ("explain", "estimate_region")])
 
     def summary(self) -> list[str]:
         """Return lines for the user: how much was estimated, and why the rest was not."""

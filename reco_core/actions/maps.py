@@ -17,7 +17,6 @@ from ..io.grid import Grid
 from ..io.qml import Style
 from ..progress import Progress
 from ..trends import AnnualSeries, trend_units
-from ..trends.maps import NAMES
 from ..version import __version__
 from ..vocabulary.calendar import parse_period, step_label
 from .map_files import MapFiles
@@ -52,6 +51,7 @@ def _maps(run: MapRun, progress: Progress) -> dict[str, Any]:
     with run.files:
         run.open_rasters()
         run.run(progress)
+    run.remove_stale()
     return {**run.written, "summary": run.summary(), "citations": list(run.fitted.provenance.get("citations", ())),
             "details": run.details()}
 
@@ -60,8 +60,8 @@ def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Op
           output: str, progress: Progress) -> dict[str, Any]:
     """Map the trend of a raster with a band per time step."""
     series = _within(read_series(estimate), period, estimate)
-    times, time_step = _times(series), str(series.attrs["time_step"])
-    years = AnnualSeries(times, time_step, annual)
+    times = _times(series)
+    years = AnnualSeries(times, str(series.attrs["time_step"]), annual)
     lines = too_few(years, min_years)
     if lines:
         raise SampleError(lines[0], "Give a longer series, or a smaller min_years")
@@ -69,7 +69,7 @@ def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Op
     tags = {"RECO_VERSION": __version__, "RECO_STEP": "trend"}
     tags |= {name: value for name, value in raster_tags(estimate).items() if name in ("MODEL_ID", "MEMBERS")}
     with MapFiles(Grid.of(series), tags) as files:
-        product = Trend(open_trend(files, output, unit, years, time_step, min_years), years, min_years, engine)
+        product = Trend(open_trend(files, output, unit, years, min_years), years, min_years, engine)
         plan = plan_tiles(series.sizes["y"], series.sizes["x"], len(times), per_value=8.0,
                           per_pixel=product.per_pixel, memory_gb=memory)
         batches = list(plan.batches())
@@ -91,19 +91,13 @@ SEN = "Sen, P. K. (1968). J. Am. Stat. Assoc. 63, 1379-1389. doi:10.1080/0162145
 KENDALL = "Mann, H. B. (1945). Econometrica 13, 245-259. doi:10.2307/1907187"
 
 
-def open_trend(files: MapFiles, path: str, unit: str, years: AnnualSeries, time_step: str,
-               min_years: int) -> RasterWriter:
+def open_trend(files: MapFiles, path: str, unit: str, years: AnnualSeries, min_years: int) -> RasterWriter:
     """Open the raster of a trend: slope, relative slope, p, low and high end of the interval, number of values."""
     units = trend_units(unit)
-    label = "year" if years.how != "none" else time_step
-    first, last = (_year_label(time, label) for time in years.times[[0, -1]])
+    first, last = (f"{time:.{0 if years.annual else 3}f}" for time in years.times[[0, -1]])
     return files.open(path, TREND_BANDS, unit=units, style=Style("diverging", "Trend", units[0], bands=(1,)),
                       PERIOD=f"{first}/{last}", ANNUAL=years.how, MIN_YEARS=str(min_years),
                       METHOD="Theil-Sen slope, Mann-Kendall test, 95 % interval")
-
-
-def _year_label(time: float, step: str) -> str:
-    return f"{time:.0f}" if step == "year" else f"{time:.3f}"
 
 
 def too_few(years: AnnualSeries, min_years: int) -> list[str]:
@@ -117,7 +111,7 @@ def too_few(years: AnnualSeries, min_years: int) -> list[str]:
 
 
 def _values(years: AnnualSeries) -> str:
-    return "time steps" if years.how == "none" else "whole years"
+    return "whole years" if years.annual else "time steps"
 
 
 def trend_lines(product: Trend, years: AnnualSeries) -> list[str]:

@@ -17,13 +17,13 @@ WHOLE_FILE_LIMIT = 512 * 1024 * 1024
 _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "rasterio", "zarr", "xgboost", "numba", "tigramite", "shap")
 
 
-def record_path(step: Step, resolved: Mapping[str, Any]) -> Optional[Path]:
+def record_path(step: Step, resolved: Mapping[str, Any], result: Mapping[str, Any]) -> Optional[Path]:
     """Return where the record of a step belongs: beside what it wrote."""
     if any(output.name == "folder" for output in step.outputs) and resolved.get("folder"):
         return Path(resolved["folder"]) / "run.json"
     for output in step.outputs:
-        if resolved.get(output.name):
-            path = Path(resolved[output.name])
+        if result.get(output.name):
+            path = Path(result[output.name])
             return path.with_name(path.name.split(".")[0] + ".run.json")
     return None
 
@@ -54,7 +54,7 @@ def build_record(step: Step, resolved: Mapping[str, Any], result: Mapping[str, A
 
 def write_record(step: Step, resolved: Mapping[str, Any], result: Mapping[str, Any]) -> Optional[Path]:
     """Write the record of a run beside its outputs and return its path."""
-    path = record_path(step, resolved)
+    path = record_path(step, resolved, result)
     if path is None:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -145,8 +145,8 @@ def notes_of(facts: ModelFacts, skill: Optional[Skill], found: Mapping[str, Any]
         names = " and ".join(filter(None, [", ".join(d.long_name.lower() for d in drivers[:-1]),
                                            drivers[-1].long_name.lower()]))
         plural = "s" if len(drivers) > 1 else ""
-        notes.append(Note(f"The model knows {len(drivers)} driver{plural} only: {names}. What others do (vegetation, "
-                          "soil, water, disturbance) is missing, or is ascribed to these.", True))
+        notes.append(Note(f"The model knows {len(drivers)} driver{plural} only: {names}. What else moves respiration "
+                          "is missing, or is ascribed to these.", True))
     if parameters.get("members") == "one_per_fold":
         notes.append(Note("Estimate and contributions were made with one seed of each fold (one_per_fold), not with "
                           "all members; the spread over folds is then a little larger."))

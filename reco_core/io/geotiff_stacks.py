@@ -232,6 +232,10 @@ def _series(name: str, group: Sequence[_Part], time_step: str) -> Layer:
     entries = [(stamp, part.file.path, band) for part in group for band, stamp in enumerate(part.stamps, 1)]
     if len(group) > 1:
         entries.sort(key=lambda entry: (entry[0].date, entry[1]))
+    for (stamp, path, _), (next_stamp, next_path, _) in zip(entries, entries[1:]):
+        if stamp.date == next_stamp.date and path != next_path:
+            raise SchemaError(f"The driver '{name}' is given twice for {stamp.date}: '{path}' and '{next_path}'",
+                              "Leave one of them out, or give them different names (variables or layer_names)")
     axis = axis_of([entry[0] for entry in entries], where, time_step)
     layer = _layer(name, where, [entry[1:] for entry in entries], first, axis, group[0].file_name)
     problems = tuple(problem for part in group[1:] if (problem := _differs(part.file, first)))

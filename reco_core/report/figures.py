@@ -20,28 +20,31 @@ LEAST_PROFILE = 8.0
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished figure: where it stands, what it shows, how to read it."""
+    """A finished figure: where it stands, what it shows, how to read it.
+
+    `place` is "wide" for the whole width of the page, "start" for the first column, else empty.
+    """
 
     name: str
     section: str
     title: str
     caption: str
     png: bytes
-    wide: bool = False
+    place: str = ""
 
 
 def all_figures(inputs: ReportInputs, only: Collection[str] = ()) -> list[Picture]:
     """Return the figures that can be drawn from what is given, or `only` those of these names."""
     pictures = []
     with style():
-        for name, section, title, caption, wide, draw in _plan(inputs):
+        for name, section, title, caption, place, draw in _plan(inputs):
             figure = draw() if not only or name in only else None
             if figure is not None:
-                pictures.append(Picture(name, section, title, caption, png(figure), wide))
+                pictures.append(Picture(name, section, title, caption, png(figure), place))
     return pictures
 
 
-Plan = tuple[str, str, str, str, bool, Callable[[], Optional[Figure]]]
+Plan = tuple[str, str, str, str, str, Callable[[], Optional[Figure]]]
 
 
 def outside_mask(inputs: ReportInputs) -> Optional[np.ndarray]:
@@ -66,11 +69,11 @@ def _skill(inputs: ReportInputs) -> Iterator[Plan]:
     if held is not None and np.isfinite(held.observed).sum() > 2:
         yield ("scatter", "skill", "Observed and estimated, site held out",
                "Each estimate comes from models that saw no record of that site. The dashed line is a perfect "
-               "estimate; a fit flatter than it means that high fluxes are underestimated.", False,
+               "estimate; a fit flatter than it means that high fluxes are underestimated.", "",
                lambda: figures_skill.scatter(held, inputs.unit, pooled_score(inputs), "Sites the models have not seen"))
     yield ("class_skill", "skill", "Skill by vegetation class",
            "R² and mean absolute error of held-out sites within each class; R² below −1 is drawn at −1. Classes with "
-           "few sites are uncertain.", False, lambda: figures_skill.class_skill(skill, inputs.unit))
+           "few sites are uncertain.", "", lambda: figures_skill.class_skill(skill, inputs.unit))
 
 
 def _maps(inputs: ReportInputs) -> Iterator[Plan]:
@@ -78,29 +81,29 @@ def _maps(inputs: ReportInputs) -> Iterator[Plan]:
     title, span = flux_title(inputs), span_of(inputs)
     hatched = " Hatched: outside the area of applicability in at least half of the time." if (
         outside is not None and outside.any()) else ""
-    yield ("flux", "maps", f"Mean {title.lower()}", f"Mean over {span}. Grey: no estimate.{hatched}", False,
+    yield ("flux", "maps", f"Mean {title.lower()}", f"Mean over {span}. Grey: no estimate.{hatched}", "",
            lambda: figures_maps.field_map(frame, maps["flux"], ramp=RAMPS["flux"], label=with_unit(title, unit),
                                           title=f"Mean {title.lower()}, {span}", outside=outside))
     if "spread" in maps:
         spread = maps["spread"]
         yield ("spread", "maps", "Spread", "Mean standard deviation over the models of the folds, each trained "
                "without one part of the sites. It shows how far the training sites alone move the estimate, not every "
-               "error.", False,
+               "error.", "",
                lambda: figures_maps.field_map(frame, spread, ramp=RAMPS["spread"], title="Spread over the fold models",
                                               label=with_unit("Standard deviation", unit)))
         yield ("relative_spread", "maps", "Relative spread", "Mean spread divided by the mean estimate of the cell.",
-               False, lambda: figures_maps.field_map(
+               "", lambda: figures_maps.field_map(
                    frame, 100 * _ratio(spread, maps["flux"]), ramp=RAMPS["spread"], title="Relative spread",
                    label="Spread / estimate [%]", floor=0.0))
     if "applicability" in maps:
         yield ("applicability", "maps", "Applicability", "1: drivers as in the training data; 0.5: limit of the "
                "area of applicability; 0: far outside (mean over time). Hatched: outside in at least half of "
-               "the time; there the skill of held-out sites says nothing.", False,
+               "the time; there the skill of held-out sites says nothing.", "",
                lambda: figures_maps.field_map(frame, maps["applicability"], ramp=RAMPS["applicability"],
                                               title="Applicability", label="Applicability [1]", span=(0.0, 1.0),
                                               outside=outside))
     if inputs.seasons:
-        yield ("seasons", "maps", "Seasons", "Mean of all years in each season.", True,
+        yield ("seasons", "maps", "Seasons", "Mean of all years in each season.", "wide",
                lambda: figures_maps.panels(frame, inputs.seasons, ramp=RAMPS["flux"], title=f"{title} by season",
                                            label=with_unit(title, unit)))
 
@@ -119,11 +122,11 @@ def _time(inputs: ReportInputs) -> Iterator[Plan]:
            "region.", True, lambda: figures_series.time_series(inputs.series, inputs.unit, title))
     if inputs.time_step == "month" and len(inputs.series.times) >= 12:
         yield ("season", "maps", "Mean year", "Mean of each calendar month over the years"
-               + (", north and south of the equator apart." if inputs.series.zones else "."), False,
+               + (", north and south of the equator apart." if inputs.series.zones else "."), "",
                lambda: figures_series.seasonal_cycle(inputs.series, inputs.unit, title))
     if inputs.frame.geographic and abs(inputs.frame.top - inputs.frame.bottom) >= LEAST_PROFILE:
         yield ("profile", "maps", "From north to south", "Mean of the cells of each latitude; the band is their mean "
-               "spread.", False, lambda: figures_series.latitude_profile(
+               "spread.", "", lambda: figures_series.latitude_profile(
                    inputs.frame, inputs.maps["flux"], inputs.maps.get("spread"), inputs.unit, title))
 
 
@@ -132,21 +135,21 @@ def _drivers(inputs: ReportInputs) -> Iterator[Plan]:
     if inputs.driver_numbers:
         yield ("importance", "drivers", "Mean share of each driver", "Mean |contribution| of a driver over time, "
                "divided by the sum over all drivers, then averaged over cells. Bars: standard deviation over cells.",
-               False, lambda: figures_drivers.importance_bars(drivers, inputs.driver_numbers, order))
+               "", lambda: figures_drivers.importance_bars(drivers, inputs.driver_numbers, order))
     yield ("contribution_year", "drivers", "Contributions through the year", "Mean contribution per calendar month: "
            "above 0 the driver raises the estimate over the base value, below 0 it lowers it"
-           + (" (northern hemisphere)." if inputs.numbers.get("samples_north") else "."), False,
+           + (" (northern hemisphere)." if inputs.numbers.get("samples_north") else "."), "",
            lambda: figures_series.contribution_year(drivers, inputs.dependence, order, inputs.unit))
     if inputs.groups is not None and several_groups(inputs.groups):
         groups = inputs.groups
         yield ("groups", "drivers", "Groups of drivers", "Pure corner colours: one group makes all of the estimate; "
-               "light grey: the three are equal. The white dot is the mean of the region.", False,
+               "light grey: the three are equal. The white dot is the mean of the region.", "start",
                lambda: figures_groups.composite_map(frame, groups))
     if inputs.dominant is not None:
         dominant = inputs.dominant
         area = np.array([inputs.driver_numbers.get(d.name, {}).get("dominant", np.nan) for d in drivers])
         yield ("dominant", "drivers", "Dominant driver", "The driver with the largest share in each cell; "
-               "percentages are of the area.", False,
+               "percentages are of the area.", "",
                lambda: figures_groups.dominant_map(frame, dominant, drivers, area if np.isfinite(area).all() else None))
     if inputs.shares is not None:
         shares = inputs.shares
@@ -155,7 +158,7 @@ def _drivers(inputs: ReportInputs) -> Iterator[Plan]:
     if inputs.dependence:
         yield ("dependence", "drivers", "Dependence", "Grey: pixels and time steps of a sample. Line and band: median "
                "and quartiles in up to 30 bins with equally many points. A rising line means that more of the driver "
-               "goes with more respiration in the model; it is a property of the model, not a proof of cause.", True,
+               "goes with more respiration in the model; it is a property of the model, not a proof of cause.", "wide",
                lambda: figures_drivers.dependence_panels(drivers, inputs.dependence, order, inputs.unit))
 
 
@@ -173,11 +176,11 @@ def _trend(inputs: ReportInputs) -> Iterator[Plan]:
     n = inputs.numbers
     area = (f" It rises significantly on {percent(n['trend_up'])} and falls on {percent(n['trend_down'])} of the area."
             if "trend_up" in n else "")
-    yield ("trend", "trend", "Trend", f"Theil–Sen slope of each cell, {span_of(inputs)}.{dots}{area}", False,
+    yield ("trend", "trend", "Trend", f"Theil–Sen slope of each cell, {span_of(inputs)}.{dots}{area}", "",
            lambda: figures_maps.field_map(frame, trend["slope"], ramp=RAMPS["trend"], title="Trend (Theil–Sen slope)",
                                           label=with_unit("Slope", inputs.trend_unit), symmetric=True,
                                           significant=significant))
     if "relative" in trend and np.isfinite(trend["relative"]).any():
-        yield ("relative_trend", "trend", "Relative trend", f"Slope divided by the mean of the cell.{dots}", False,
+        yield ("relative_trend", "trend", "Relative trend", f"Slope divided by the mean of the cell.{dots}", "",
                lambda: figures_maps.field_map(frame, trend["relative"], ramp=RAMPS["trend"], title="Relative trend",
                                               label="Slope / mean [% yr⁻¹]", symmetric=True, significant=significant))

@@ -53,7 +53,7 @@ def build_report(inputs: ReportInputs) -> str:
         width, height = (int.from_bytes(picture.png[at:at + 4], "big") for at in (16, 20))
         pictures.setdefault(picture.section, []).append({
             "number": count, "name": picture.name, "title": picture.title, "caption": picture.caption,
-            "wide": picture.wide, "width": width, "height": height,
+            "place": picture.place, "width": width, "height": height,
             "data": base64.b64encode(picture.png).decode("ascii")})
     return template.render(**_context(inputs), pictures=pictures)
 

@@ -45,6 +45,7 @@ class AnnualSeries:
 
     def __init__(self, times: np.ndarray, time_step: str, how: str = "sum") -> None:
         self.how = "none" if time_step == "year" else how
+        self.annual = self.how != "none" or time_step == "year"
         years = step_start(times, time_step).astype("datetime64[Y]").astype(int) + 1970
         self.dropped_years: list[int] = []
         if self.how == "none":

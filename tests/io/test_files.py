@@ -121,6 +121,6 @@ def test_sha256_of_folders_is_stable(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     """The path is in the message, and a similar name in the hint."""
     (tmp_path / "drivers.zarr").write_text("")
-    with pytest.raises(SchemaError, match="drivers.zar'") as caught:
+    with pytest.raises(SchemaError, match=r"drivers\.zar'") as caught:
         require(tmp_path / "drivers.zar", "driver cube")
     assert "drivers.zarr" in caught.value.hint

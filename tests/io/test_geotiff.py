@@ -115,7 +115,7 @@ def test_classes_are_bytes(tmp_path):
 def test_a_place_that_cannot_be_written(tmp_path):
     """The path is named."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match="a.tif"), RasterWriter(tmp_path / "file" / "a.tif", BIG, ["a"]):
+    with pytest.raises(ResourceError, match=r"a\.tif"), RasterWriter(tmp_path / "file" / "a.tif", BIG, ["a"]):
         pytest.fail("must not open")
 
 

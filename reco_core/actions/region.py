@@ -1,0 +1,163 @@
+"""The main job in one step: respiration of a region, its spread, applicability, contributions and trend."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from ..catalogue import get_step
+from ..errors import Cancelled, ConfigError, RecoError, SampleError
+from ..io.artifact import model_id
+from ..io.dependence import FILENAME
+from ..io.files import atomic, remove
+from ..io.observation_files import open_samples
+from ..models.base import Feature, FittedModel, default_seeds
+from ..models.ensemble import Recipe
+from ..progress import Progress
+from ..trends import AnnualSeries
+from ..vocabulary.kinds import feature_names
+from .card import skill_line
+from .dependence import DependenceSample
+from .map_files import remove_rasters, written_by
+from .map_inputs import open_inputs
+from .map_run import MapRun
+from .maps import KENDALL, SEN, annual_unit, open_trend, too_few, trend_lines
+from .models import fit_samples, open_model, save_model
+from .products import Trend
+from .record import build_record
+from .reports import write_report
+
+STEP = "estimate_region"
+MODEL, REPORT = "model", "report.html"
+RASTERS = ("flux", "spread", "relative_spread", "applicability", "base_value", "shares", "groups", "dominant")
+GRIDS = ("drivers", "layers", "layer_names", "variables", "units", "start", "time_step", "align", "region", "period",
+         "class_layer")
+FITTED, MAPPED = 0.4, 0.9
+
+
+def estimate_region(*, progress: Progress, **values: Any) -> dict[str, Any]:
+    """Estimate, explain and follow the respiration of a region; the record of the step lists all values."""
+    folder = Path(values["folder"])
+    grids = {name: values[name] for name in GRIDS}
+    with ExitStack() as stack:
+        fitted, identity, lines = _model(values, grids, folder, stack, progress)
+        inputs = open_inputs(fitted, identity, progress=progress, **grids)
+        wanted = {name: values[name] for name in RASTERS}
+        run = MapRun(inputs, STEP, wanted, values["members"], values["memory"], folder)
+        stack.enter_context(run.files)
+        run.open_rasters()
+        following = _Following.of(run, values, progress)
+        reader = inputs.reader
+        sample = DependenceSample(reader.height, reader.width, reader.labels, fitted.feature_names)
+        run.products.append(sample)
+        run.run(progress.span(0.0 if values["model"] else FITTED, MAPPED))
+        run.files.finish()
+        sample.write(folder / FILENAME)
+    run.remove_stale()
+    following.remove_stale()
+    result: dict[str, Any] = {**run.written, **following.written(), "folder": str(folder), "details": run.details(),
+                "summary": [*lines, *run.summary(), *following.lines()],
+                              "citations": [*fitted.provenance.get("citations", ()), *following.citations()]}
+    result["summary"] += _report(folder, values, result, run, progress.span(MAPPED, 1.0))
+    return result
+
+
+def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: ExitStack,
+           progress: Progress) -> tuple[FittedModel, str, list[str]]:
+    """Return the model, its identity and lines about it; one that is fitted here goes into the folder."""
+    if values["model"]:
+        if values["samples"]:
+            progress.warn("The samples are not used: a fitted model is given")
+        return open_model(values["model"]), model_id(values["model"]), []
+    if not values["samples"]:
+        raise ConfigError("There is neither a fitted model nor samples to fit one",
+                          "Give model (written by fit) or samples (written by build_samples)")
+    samples = open_samples(values["samples"])
+    strata = tuple(sorted({str(label) for label in samples["igbp"].values if label})) if values["per_class"] else ()
+    nothing = FittedModel(values["method"], tuple(Feature(name, "", "", "environment", 0.0, 0.0)
+                                                  for name in feature_names(samples)),
+                          "", samples.attrs["time_step"], samples.attrs["flux_kind"], strata, ())
+    open_inputs(nothing, "", progress=progress, **grids)  # what does not fit shall be told before the model is fitted
+    recipe = Recipe(values["method"], values["weights"], values["per_class"], values["alpha"], values["settings"],
+                    default_seeds(values["seeds"]), values["seed"])
+    fitted = fit_samples(samples, recipe, folds=values["folds"], processes=values["processes"],
+                         progress=progress.span(0.0, FITTED))
+    place = stack.enter_context(atomic(folder / MODEL))
+    save_model(fitted, place)
+    return fitted, model_id(place), [f"{values['method']} fitted: {folder / MODEL}", skill_line(fitted)]
+
+
+@dataclass
+class _Following:
+    """The trend of the estimate, where the series is long enough."""
+
+    path: Optional[Path] = None
+    product: Optional[Trend] = None
+    years: Optional[AnnualSeries] = None
+    reason: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, run: MapRun, values: dict[str, Any], progress: Progress) -> _Following:
+        """Add the trend to the run, or tell why there is none.
+
+        Raises
+        ------
+        SampleError
+            The series is too short, and the trend was asked for by name.
+        """
+        if not values["trend"]:
+            return cls()
+        path, usual = Path(values["trend"]), Path(values["folder"]) / get_step(STEP).param("trend").filename
+        fitted = run.fitted
+        years = AnnualSeries(run.inputs.reader.times, fitted.time_step, values["annual"])
+        reason = too_few(years, values["min_years"])
+        if reason and path != usual:
+            raise SampleError(reason[0], "Give a longer period or a smaller min_years, or leave out trend")
+        if reason:
+            progress.warn(f"No trend: {reason[0]}")
+            return cls(path, reason=reason)
+        unit = annual_unit(fitted.target_unit, years.how)
+        writer = open_trend(run.files, str(path), unit, years, values["min_years"])
+        product = Trend(writer, years, values["min_years"], values["engine"])
+        run.products.append(product)
+        return cls(path, product, years)
+
+    def written(self) -> dict[str, str]:
+        """Return the path under its name, if there is a trend."""
+        return {"trend": str(self.path)} if self.product is not None else {}
+
+    def lines(self) -> list[str]:
+        """Return lines for the user."""
+        if self.product is None or self.years is None:
+            return [f"No trend: {text}" for text in self.reason]
+        if self.product.valid == 0:
+            return [f"No trend: no pixel has {self.product.min_years} values; '{self.path}' is empty"]
+        return trend_lines(self.product, self.years)
+
+    def citations(self) -> list[str]:
+        """Return what to cite."""
+        return [SEN, KENDALL] if self.product is not None else []
+
+    def remove_stale(self) -> None:
+        """Remove the trend that an earlier run left where this one made none."""
+        if self.path is not None and self.product is None and written_by(self.path) == STEP:
+            remove_rasters([self.path])
+
+
+def _report(folder: Path, values: dict[str, Any], result: dict[str, Any], run: MapRun, progress: Progress) -> list[str]:
+    """Write the report of the maps that are there now; without it they are still good."""
+    step = get_step(STEP)
+    try:
+        return write_report(folder, folder / REPORT, title=get_step("report").param("title").default,
+                            record=build_record(step, values, result), progress=progress)
+    except Cancelled:
+        remove_rasters(run.files.paths)
+        for name in (FILENAME, *(() if values["model"] else (MODEL,))):
+            remove(folder / name)
+        run.files.remove_empty()
+        raise
+    except RecoError as error:
+        progress.warn(f"The report could not be written: {error}")
+        return [f"The report could not be written: {error}"]
