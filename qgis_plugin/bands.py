@@ -73,15 +73,13 @@ def _add_months(date, count):
     return date.replace(year=date.year + month // 12, month=month % 12 + 1)
 
 
-def write_descriptions(path, texts, unit_text):
-    """Write descriptions and unit of the bands of a raster beside it, where GDAL looks for them."""
+def write_descriptions(path, texts, unit_text, gap=None):
+    """Write descriptions, unit and missing value of the bands of a raster beside it, where GDAL looks for them."""
     rows = ["<PAMDataset>"]
     for band, text in enumerate(texts, 1):
         rows.append('  <PAMRasterBand band="{}">'.format(band))
-        if text:
-            rows.append("    <Description>{}</Description>".format(escape(text)))
-        if unit_text:
-            rows.append("    <UnitType>{}</UnitType>".format(escape(unit_text)))
+        rows += ["    <{0}>{1}</{0}>".format(key, escape(value)) for key, value in (
+            ("Description", text), ("NoDataValue", "" if gap is None else repr(gap)), ("UnitType", unit_text)) if value]
         rows.append("  </PAMRasterBand>")
     with open(path + ".aux.xml", "w", encoding="utf-8") as stream:
-        stream.write("\n".join(rows + ["</PAMDataset>", ""]))
+        stream.write("\n".join([*rows, "</PAMDataset>", ""]))

@@ -25,6 +25,7 @@ from qgis.core import (
 
 from . import bands, compat
 
+VIRTUAL_GAP = -3.4028234663852886e38  # what QGIS's virtual rasters hold where there is nothing, without saying so
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _NETCDF = re.compile(r'NETCDF:"?([^"]+?)"?:(\w+)')
 _SUBDATASET = re.compile(r'(?:NETCDF|HDF4\w*|HDF5|ZARR):.*[:/]"?(\w+)"?')
@@ -59,11 +60,17 @@ class VectorInput:
         self._source = algorithm.parameterAsSource(parameters, name, context)
         if self._source is None:
             raise QgsProcessingException(algorithm.invalidSourceError(parameters, name))
+        self._path = self._plain(algorithm, parameters, name, context)
+
+    @staticmethod
+    def _plain(algorithm, parameters, name, context):
         value = parameters.get(name)
-        narrowed = isinstance(value, QgsProcessingFeatureSourceDefinition) and (
-            value.selectedFeaturesOnly or value.featureLimit >= 0 or bool(getattr(value, "filterExpression", "")))
-        layer = None if narrowed else algorithm.parameterAsVectorLayer(parameters, name, context)
-        self._path = "" if layer is None else unchanged_file(layer)
+        if isinstance(value, QgsProcessingFeatureSourceDefinition):
+            if value.selectedFeaturesOnly or value.featureLimit >= 0 or getattr(value, "filterExpression", ""):
+                return ""
+            value = value.source.valueAsString(context.expressionContext())[0]
+        layer = algorithm.parameterAsVectorLayer({name: value}, name, context)
+        return "" if layer is None else unchanged_file(layer)
 
     def path(self, folder, feedback):
         """Return the path of the layer's file, or of a GeoPackage with what the layer shows."""
@@ -135,6 +142,7 @@ class RasterInput:
             self._extent, self._crs = layer.extent(), layer.crs()
             self._size = (layer.width(), layer.height())
             self._unit = bands.unit(layer)
+            self._gap = VIRTUAL_GAP if layer.providerType() == "virtualraster" else None
 
     def path(self, folder, feedback):
         """Return the path of the layer's file, or of a GeoTIFF with its values."""
@@ -144,7 +152,7 @@ class RasterInput:
             self.name))
         path = free_path(folder, self.name, ".tif")
         self._write(path, feedback)
-        bands.write_descriptions(path, self._texts, self._unit)
+        bands.write_descriptions(path, self._texts, self._unit, self._gap)
         return path
 
     def _write(self, path, feedback):

@@ -21,6 +21,7 @@ from . import compat, layers, region
 from .texts import describe, has_folder, label, tr
 
 NETCDF = "NetCDF (*.nc)"
+EVERY_FILE = "All files (*)"
 FILTERS = {"observations": NETCDF, "samples": NETCDF, "drivers": "Zarr (*.zarr)", "links": "JSON (*.json)",
            "scores": "CSV (*.csv)", "table": "CSV (*.csv)", "html": "HTML (*.html)"}
 FILE_INPUTS = ("observations", "samples", "drivers", "links", "model", "scores", "path", "table")
@@ -81,6 +82,7 @@ def _file(param, name, title, optional):
     folder = param.kind == "model" or param.name == "folder"
     definition = QgsProcessingParameterFile(name, title, compat.FOLDER if folder else compat.FILE,
                                             defaultValue=param.default, optional=optional)
+    definition.setFileFilter(EVERY_FILE)  # QGIS's own default refuses folders such as Zarr cubes
     widget = {"class": __package__ + ".widgets.PathWrapper", "folder": folder or param.kind in MAY_BE_FOLDER,
               "file": not folder, "filter": FILTERS.get(param.kind, "")}
     definition.setMetadata({"widget_wrapper": widget})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 
 import pytest
 
 from reco_core import errors
 from reco_core.errors import ERRORS, Cancelled, RecoError
-from source import CORE, ROOT, called, name, python_files, tree
+from source import CORE, called, name, python_files, tree
 
 
 def test_every_class_is_listed():
@@ -38,13 +37,6 @@ def test_message_and_hint_are_kept(cls):
 def test_cancelling_needs_no_words():
     """Stopping on request is an error without a remedy, with the exit code of an interrupt."""
     assert (str(Cancelled()), Cancelled().hint, Cancelled.exit_code) == ("Cancelled", "", 130)
-
-
-def test_exit_codes_are_documented():
-    """The table of the documentation gives every class with its code."""
-    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE))
-    assert table == {str(cls.exit_code): key for key, cls in ERRORS.items()}
 
 
 def raised() -> list[tuple[str, ast.Call]]:

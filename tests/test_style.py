@@ -17,7 +17,7 @@ TEXTS = (".py", ".md", ".toml", ".txt", ".sh", ".cff", ".yaml", ".yml", ".html",
          ".model3", "Makefile", "run")
 MADE = {".git", ".venv", ".venv-qgis", ".env-stamp", "build", "dist", "demo", "runs", "__pycache__",
         ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"}
-MACHINE = re.compile(r"/(?:ho" r"me|ro" r"ot|Us" r"ers)/[a-z]|[A-Z]:\\\\?Us" r"ers|/wo" r"rk/")
+MACHINE = re.compile(r"/(?:ho" r"me|ro" r"ot|Us" r"ers)/[a-z]|/wo" r"rk/")
 HOST = re.compile(r"//[a-z.-]*(?:deb" r"ian|py" r"pi|pythonho" r"sted|np" r"mjs)[a-z.-]*/")
 
 

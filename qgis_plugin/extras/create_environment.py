@@ -109,7 +109,7 @@ def find_base(wanted, feedback):
             continue
         if cancelled:
             raise QgsProcessingException(runner.CANCELLED)
-        if code == 0:
+        if code == 0 and re.fullmatch(r"\d+\.\d+", "".join(said)):
             return python
         feedback.pushInfo("{} cannot be used (Python {}, exit code {})".format(python, "".join(said) or "?", code))
     raise QgsProcessingException(

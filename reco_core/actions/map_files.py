@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Mapping, Optional, Sequence
+from typing import Iterator, Mapping, Optional, Sequence
 
 from ..errors import SchemaError
 from ..io.geotiff import RasterWriter, raster_tags
@@ -27,7 +27,6 @@ class MapFiles:
         self.grid, self.tags = grid, dict(tags)
         self.stack = ExitStack()
         self._writers: list[RasterWriter] = []
-        self._folders: list[Path] = []
 
     @property
     def paths(self) -> list[Path]:
@@ -37,17 +36,12 @@ class MapFiles:
     def open(self, path: str | Path, bands: Sequence[str], *, unit: str | Sequence[str], style: Style,
              dtype: str = "float32", **tags: str) -> RasterWriter:
         """Return a writer; its file gets its name when the run succeeds."""
-        self.remember(Path(path))
+        self.stack.enter_context(tidy(path))
         units = unit if isinstance(unit, str) else ", ".join(dict.fromkeys(unit))
         writer = RasterWriter(path, self.grid, bands, unit=unit, dtype=dtype, style=style,
                               tags={**self.tags, "UNITS": units, **tags})
         self._writers.append(self.stack.enter_context(writer))
         return writer
-
-    def remember(self, path: Path) -> None:
-        """Remember which folders above `path` are new, to remove them if the run fails."""
-        new = [folder for folder in path.parents if not folder.exists() and folder not in self._folders]
-        self._folders += new[::-1]
 
     def finish(self) -> None:
         """Write all that is still in memory, before the first raster gets its name."""
@@ -59,23 +53,24 @@ class MapFiles:
 
     def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
-        try:
-            if kind is None:
-                with self.stack:
-                    self.finish()
-            else:
-                self.stack.__exit__(kind, error, trace)
-        except BaseException:
-            self.remove_empty()
-            raise
         if kind is not None:
-            self.remove_empty()
+            self.stack.__exit__(kind, error, trace)
+            return
+        with self.stack:
+            self.finish()
 
-    def remove_empty(self) -> None:
-        """Remove the folders that were made for this run, as far as they are empty."""
-        for folder in reversed(self._folders):
+
+@contextmanager
+def tidy(path: str | Path) -> Iterator[None]:
+    """Remove the folders above `path` that are new, as far as they are empty, if the block fails."""
+    new = [folder for folder in Path(path).parents if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in new:
             with suppress(OSError):
                 folder.rmdir()
+        raise
 
 
 def remove_rasters(paths: Sequence[Path]) -> None:

@@ -124,6 +124,7 @@ class MapRun:
                      memory_gb=self.memory)
         job.run(progress)
         self.valid, self.additivity_error = job.valid, job.additivity_error
+        progress.check()  # the last moment at which stopping leaves nothing behind
         for writer in self._explained:
             writer.tag(**{ADDITIVITY: f"{job.additivity_error:.3g}"})
 

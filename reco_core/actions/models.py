@@ -84,7 +84,8 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
     held = rows[0]
     lines = [f"{model}, {scheme} ({held['note']}): R² {held['r2_nse']:.3f} (95 % over sites "
              f"{held['r2_nse_low']:.2f} to {held['r2_nse_high']:.2f}), MAE {held['mae']:.2f}, RMSE "
-             f"{held['rmse']:.2f}, bias {held['bias']:+.2f} {about['unit']}", f"Median over sites: MAE {held['site_mae']:.2f}, R² {held['site_r2']:.2f}; the five "
+             f"{held['rmse']:.2f}, bias {held['bias']:+.2f} {about['unit']}",
+             f"Median over sites: MAE {held['site_mae']:.2f}, R² {held['site_r2']:.2f}; the five "
              f"worst sites have {held['worst_sites_share']:.0%} of the squared error"]
     lines += [f"{row['name']}: R² {row['r2_nse']:.2f}, MAE {row['mae']:.2f}, {row['sites']} sites"
               for row in rows if row["level"] == "class"]

@@ -20,9 +20,9 @@ from ..trends import AnnualSeries
 from ..vocabulary.kinds import feature_names
 from .card import skill_line
 from .dependence import DependenceSample
-from .map_files import remove_rasters, written_by
+from .map_files import remove_rasters, tidy, written_by
 from .map_inputs import open_inputs
-from .map_run import MapRun
+from .map_run import CONTRIBUTIONS, MapRun
 from .maps import KENDALL, SEN, annual_unit, open_trend, too_few, trend_lines
 from .models import fit_samples, open_model, save_model
 from .products import Trend
@@ -40,6 +40,20 @@ FITTED, MAPPED = 0.4, 0.9
 def estimate_region(*, progress: Progress, **values: Any) -> dict[str, Any]:
     """Estimate, explain and follow the respiration of a region; the record of the step lists all values."""
     folder = Path(values["folder"])
+    with tidy(folder / FILENAME), tidy(folder / CONTRIBUTIONS / FILENAME):
+        run, following, lines = _map(values, folder, progress)
+        run.remove_stale()
+        following.remove_stale()
+        result: dict[str, Any] = {
+            **run.written, **following.written(), "folder": str(folder), "details": run.details(),
+            "summary": [*lines, *run.summary(), *following.lines()],
+            "citations": [*run.fitted.provenance.get("citations", ()), *following.citations()]}
+        result["summary"] += _report(folder, values, result, run, progress.span(MAPPED, 1.0))
+    return result
+
+
+def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapRun, _Following, list[str]]:
+    """Write all rasters, the sample for curves and, if one is fitted, the model."""
     grids = {name: values[name] for name in GRIDS}
     with ExitStack() as stack:
         fitted, identity, lines = _model(values, grids, folder, stack, progress)
@@ -55,13 +69,7 @@ def estimate_region(*, progress: Progress, **values: Any) -> dict[str, Any]:
         run.run(progress.span(0.0 if values["model"] else FITTED, MAPPED))
         run.files.finish()
         sample.write(folder / FILENAME)
-    run.remove_stale()
-    following.remove_stale()
-    result: dict[str, Any] = {**run.written, **following.written(), "folder": str(folder), "details": run.details(),
-                "summary": [*lines, *run.summary(), *following.lines()],
-                              "citations": [*fitted.provenance.get("citations", ()), *following.citations()]}
-    result["summary"] += _report(folder, values, result, run, progress.span(MAPPED, 1.0))
-    return result
+    return run, following, lines
 
 
 def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: ExitStack,
@@ -150,13 +158,12 @@ def _report(folder: Path, values: dict[str, Any], result: dict[str, Any], run: M
     """Write the report of the maps that are there now; without it they are still good."""
     step = get_step(STEP)
     try:
-        return write_report(folder, folder / REPORT, title=get_step("report").param("title").default,
+        return write_report(folder, folder / REPORT, title=values["title"],
                             record=build_record(step, values, result), progress=progress)
     except Cancelled:
         remove_rasters(run.files.paths)
         for name in (FILENAME, *(() if values["model"] else (MODEL,))):
             remove(folder / name)
-        run.files.remove_empty()
         raise
     except RecoError as error:
         progress.warn(f"The report could not be written: {error}")

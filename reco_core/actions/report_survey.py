@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import GridError, SchemaError
 from ..io.dependence import FILENAME, PREFIX, read_dependence
-from ..io.grid import Grid, parse_crs
+from ..io.grid import Grid, crs_name, parse_crs
 from ..io.raster_read import RasterInfo, RasterReader
 from ..progress import Progress
 from ..report.inputs import Driver, Frame, Series
@@ -72,12 +72,13 @@ class Survey:
     def _coarse(self, bands: int = 0) -> Coarse:
         return Coarse(self.grid.height, self.grid.width, self.factor, bands)
 
-    def _zones(self) -> tuple[str, ...]:
+    def zones(self) -> tuple[str, ...]:
+        """Return the halves of the Earth that the region lies on, where it lies on both."""
         _left, bottom, _right, top = self.grid.bounds
         return (NORTH, SOUTH) if self.grid.is_geographic and bottom < -5 and top > 5 else ()
 
     def _flux(self, reader: RasterReader, progress: Progress) -> None:
-        zones, season = self._zones(), season_of(self.times, self.time_step)
+        zones, season = self.zones(), season_of(self.times, self.time_step)
         tally, mean = Tally(len(self.times), zones), self._coarse()
         several = season is not None and len(set(season)) == len(SEASONS)
         seasons = self._coarse(len(SEASONS)) if several else None
@@ -215,15 +216,6 @@ def frame_of(grid: Grid, factor: int = 1) -> Frame:
     return Frame(left, left + a * width, top + e * height, top, crs_name(grid.crs_wkt), grid.is_geographic, metres)
 
 
-def crs_name(wkt: str) -> str:
-    """Return a coordinate reference system as people call it."""
-    if not wkt:
-        return ""
-    code = parse_crs(wkt).to_epsg()
-    name = wkt.split('"')[1] if '"' in wkt else wkt
-    return f"EPSG:{code} ({name})" if code else name
-
-
 def region_text(grid: Grid) -> str:
     """Return the extent of a grid in words."""
     left, bottom, right, top = grid.bounds
@@ -249,7 +241,7 @@ def dependence_of(folder: Path, survey: Survey) -> tuple[dict[str, Any], bool]:
     northern = False
     if survey.time_step == "month":
         month = table["time"].str[5:7].astype(int).to_numpy()
-        if survey._zones():
+        if survey.zones():
             latitude = survey.grid.xy()[1][table["row"].to_numpy(dtype=int)]
             month, northern = np.where(latitude > 0, month, 0), True
     return {name: (table[name].to_numpy(float), table[PREFIX + name].to_numpy(float), month)

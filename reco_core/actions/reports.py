@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Mapping, Optional
 
 from ..catalogue import get_step
+from ..catalogue.models import FIT_PARAMS
 from ..errors import SchemaError
 from ..io.files import atomic, require
 from ..progress import SILENT, Progress
@@ -16,6 +17,7 @@ from .report_model import model_facts, model_path, notes_of, skill_of
 from .report_survey import Survey, dependence_of, region_text
 
 FLUXES = ("reco", "rs", "rh")
+FIT_ONLY = {param.name for param in FIT_PARAMS} - {"model", "samples"} | {"method"}
 MAPS = ("flux", "spread", "applicability", "shares", "groups", "dominant", "trend")
 
 
@@ -87,7 +89,11 @@ def gather(folder: Path, *, title: str, record: Mapping[str, Any], model: Option
 
 
 def presentable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record with whole paths shortened to folder and name: reports are passed on."""
+    """Return the record as the report shows it.
+
+    Whole paths are shortened to folder and name, since reports are passed on; what steers a fit is
+    left out where a fitted model was given.
+    """
     def short(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return [short(item) for item in value]
@@ -99,6 +105,8 @@ def presentable(record: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(record)
     for key in ("parameters", "inputs", "outputs"):
         shown[key] = {short(name): short(value) for name, value in dict(record.get(key) or {}).items()}
+    if shown["parameters"].get("model"):
+        shown["parameters"] = {name: value for name, value in shown["parameters"].items() if name not in FIT_ONLY}
     return shown
 
 

@@ -64,6 +64,8 @@ TREND_PARAMS = (
           default="own", choices=("own", "reference"), advanced=True),
 )
 
+TITLE = Param("title", "text", "Title", "Title of the report.", default="Respiration of a region")
+
 MAP_STEPS = (
     Step("predict", "Estimate respiration", GROUP_MAPS,
          "Map respiration with a fitted model, its spread and where it is applicable.",
@@ -91,6 +93,7 @@ MAP_STEPS = (
                        help="Which model to fit where none is given.") if param.name == "model"
                else replace(param, advanced=True) for param in FIT_PARAMS[1:-1]),
              *TREND_PARAMS,
+             replace(TITLE, advanced=True),
              MEMBERS, MEMORY, PROCESSES),
          outputs=(*ESTIMATE_OUTPUTS, *EXPLAIN_OUTPUTS, replace(TREND_OUTPUT, optional=True), FOLDER),
          tags=("map", "shap", "trend", "respiration")),
@@ -98,7 +101,7 @@ MAP_STEPS = (
          "Gather maps, skill, dependence curves, importances and provenance in one HTML file.",
          params=(
              Param("folder", "path", "Result folder", "Folder written by estimate_region."),
-             Param("title", "text", "Title", "Title of the report.", default="Respiration of a region"),
+             TITLE,
              replace(MODEL_DIR, optional=True,
                      help="Model folder; empty: the one named in the run record."),
              Param("scores", "scores", "Scores", "Score table written by evaluate.", optional=True),

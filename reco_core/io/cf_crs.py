@@ -6,7 +6,7 @@ import re
 from typing import Any, Mapping
 
 from ..errors import GridError
-from .grid import parse_crs
+from .grid import parse_crs, same_crs
 
 WGS84 = "EPSG:4326"
 _EPSG = re.compile(r"\bEPSG:{1,2}(?:\d*:)?(\d{4,6})\b", re.IGNORECASE)
@@ -42,7 +42,7 @@ def crs_of(mapping: Mapping[str, Any], general: Mapping[str, Any], geographic: b
     """
     for found in (_from_mapping(mapping), _from_texts(mapping), _from_texts(general)):
         if found:
-            return found
+            return str(parse_crs(WGS84).to_wkt()) if same_crs(found, WGS84) else found
     return str(parse_crs(WGS84).to_wkt()) if geographic else ""
 
 
@@ -64,12 +64,9 @@ def _from_texts(attrs: Mapping[str, Any]) -> str:
         found = _parsed(f"EPSG:{code.group(1)}" if code else value)
         if found:
             return found
-    for value in attrs.values():
-        code = _EPSG.search(str(value))
-        found = _parsed(f"EPSG:{code.group(1)}") if code else ""
-        if found:
-            return found
-    return ""
+    # elsewhere only where one code stands alone: a history may name the CRS a file had before
+    codes = {code for name, value in attrs.items() if name != "history" for code in _EPSG.findall(str(value))}
+    return _parsed(f"EPSG:{codes.pop()}") if len(codes) == 1 else ""
 
 
 def _parsed(text: Any) -> str:

@@ -51,7 +51,8 @@ def write_cube(ds: xr.Dataset, path: str | os.PathLike[str], *, memory_gb: float
             if name in ds.coords:
                 _coordinate(group, ds, name)
         for number, name in enumerate(names):
-            _write(group, ds[name], memory_gb, progress.span(number / len(names), (number + 1) / len(names)))
+            span = progress.span(number / len(names), (number + 1) / len(names))
+            _write(group, temporary, ds[name], memory_gb, span)
         zarr.consolidate_metadata(group.store)
     return Path(path)
 
@@ -67,22 +68,41 @@ def _coordinate(group: Any, ds: xr.Dataset, name: str) -> None:
     array[...] = values
 
 
-def _write(group: Any, array: xr.DataArray, memory_gb: float, progress: Progress) -> None:
+def _write(group: Any, folder: Path, array: xr.DataArray, memory_gb: float, progress: Progress) -> None:
     dims = [dim for dim in ("time", "y", "x") if dim in array.dims]
     array = array.transpose(*dims)
     flags = array.dtype.kind == "b"
     chunks = tuple(min(array.sizes[dim], CHUNK_TIME if dim == "time" else CHUNK_SPACE) for dim in dims)
     attrs = {**array.attrs, "_ARRAY_DIMENSIONS": dims, "coordinates": "spatial_ref"}
-    store = group.create_array(
+    group.create_array(
         array.name, shape=array.shape, dtype="bool" if flags else "float32", chunks=chunks, attributes=attrs,
-        compressors=need("numcodecs").Blosc(cname="lz4", clevel=5, shuffle=1), fill_value=False if flags else np.nan)
+        compressors=_codec(), fill_value=None if flags else np.nan)
     windows = list(_windows(array.shape, chunks, memory_gb))
     for number, window in enumerate(windows):
         progress(number / len(windows), f"Writing '{array.name}'")
         values = array[window].values
         if not flags:
             _check(array, values, window)
-        store[window] = values
+        _chunks(folder / str(array.name), values, window, chunks)
+
+
+def _codec() -> Any:
+    return need("numcodecs").Blosc(cname="lz4", clevel=5, shuffle=1)
+
+
+def _chunks(folder: Path, values: np.ndarray, window: tuple[slice, ...], chunks: tuple[int, ...]) -> None:
+    """Write the chunks of a window; zarr itself would go on writing in the background after an error."""
+    codec = _codec()
+    flags = values.dtype.kind == "b"
+    first = [part.start // size for part, size in zip(window, chunks)]
+    for index in np.ndindex(*(-(-length // size) for length, size in zip(values.shape, chunks))):
+        part = values[tuple(slice(i * size, (i + 1) * size) for i, size in zip(index, chunks))]
+        if not flags and np.isnan(part).all():
+            continue  # a chunk that is not there reads as missing
+        whole = np.full(chunks, False if flags else np.nan, dtype="bool" if flags else "<f4")
+        whole[tuple(slice(0, length) for length in part.shape)] = part
+        name = ".".join(str(start + i) for start, i in zip(first, index))
+        (folder / name).write_bytes(codec.encode(whole))
 
 
 def _windows(shape: tuple[int, ...], chunks: tuple[int, ...], memory_gb: float) -> Iterator[tuple[slice, ...]]:

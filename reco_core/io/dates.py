@@ -12,7 +12,7 @@ from ..deps import need
 from ..errors import ConfigError, GridError
 from ..vocabulary.calendar import infer_time_step, step_days, step_start
 
-FIRST_YEAR, LAST_YEAR = 1700, 2300
+FIRST_YEAR, LAST_YEAR = 1700, 2261
 _PRECISE = {4: "year", 7: "month"}
 _TEXT = re.compile(r"\D{0,1}(\d{4})(?:[-_./ ](\d{1,2})(?:[-_./ ](\d{1,2}))?)?(?:[T ][\d:.]+Z?)?")
 _COMPACT = re.compile(r"[A-Za-z]?(\d{4})(\d{2})(\d{2})?")

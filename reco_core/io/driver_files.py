@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Mapping, Sequence
@@ -120,7 +121,7 @@ def _gather(drivers: str | Path | Sequence[str | Path] | None, layers: Sequence[
 def _paths(drivers: str | Path | Sequence[str | Path] | None) -> list[str]:
     if drivers is None or drivers == "":
         return []
-    if isinstance(drivers, Path) or (isinstance(drivers, str) and Path(drivers).exists()):
+    if isinstance(drivers, Path) or (isinstance(drivers, str) and os.path.exists(drivers)):
         return [str(drivers)]
     if isinstance(drivers, str):
         return [part.strip() for part in drivers.split(",") if part.strip()]
@@ -129,7 +130,7 @@ def _paths(drivers: str | Path | Sequence[str | Path] | None) -> list[str]:
 
 def _files(path: str) -> list[str]:
     """Return the files that a path stands for: itself, or those in a folder, by name."""
-    if _GDAL_PREFIX.match(path) and not Path(path).exists():
+    if _GDAL_PREFIX.match(path) and not os.path.exists(path):
         return [path]
     place = require_path(path, "file or folder of drivers")
     if not place.is_dir() or is_zarr(path):

@@ -17,7 +17,7 @@ from ..errors import RecoError, ResourceError, SchemaError
 PREFIX = ".reco-partial-"
 MARKS = (".zgroup", "zarr.json", "model.json")  # folders that RECO wrote and may replace carry one of these
 NEARLY_NOTHING = 1 << 20
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _pending: set[Path] = set()
 _number = itertools.count()
@@ -92,7 +92,7 @@ def _explain(error: Exception, target: Path) -> ResourceError | None:
     """Return what the user can mend about an error of the operating system, or None."""
     number = getattr(error, "errno", None)
     if number in _FULL or "No space left on device" in str(error) or _nearly_full(target.parent):
-        return ResourceError(f"The disk is full: '{target}' could not be written",
+        return ResourceError(f"The disk is full or cannot hold so large a file: '{target}' could not be written",
                              "Free some space or write to another disk")
     if number in _REFUSED:
         name = getattr(error, "filename", None) or target
@@ -161,10 +161,10 @@ def require(path: str | os.PathLike[str], what: str) -> Path:
         There is no such file or folder.
     """
     found = Path(path)
-    if found.exists():
+    if os.path.exists(found):  # unlike Path.exists, False for texts that are too long to be a path
         return found
     hint = "Check the path"
-    if found.parent.is_dir():
+    if os.path.isdir(found.parent):
         near = difflib.get_close_matches(found.name, [item.name for item in found.parent.iterdir()], n=1)
         hint = f"Did you mean '{near[0]}'?" if near else f"'{found.parent}' exists, but has no '{found.name}'"
     raise SchemaError(f"There is no {what} '{path}'", hint)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import ExitStack
+import re
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 import numpy as np
 import rasterio
@@ -79,13 +81,22 @@ class RasterWriter:
     def __enter__(self) -> RasterWriter:
         limit_cache()
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic(self.path))
-            try:
-                self._file = rasterio.open(temporary, "w", **self._profile())
-            except RasterioError as error:
-                raise _failed(self.path, error) from error
+            self._temporary = stack.enter_context(atomic(self.path))
+            with self._watched():
+                self._file = rasterio.open(self._temporary, "w", **self._profile())
             self._stack = stack.pop_all()
         return self
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Turn what GDAL complains of into an error; a full disk is only logged, at the level of remarks."""
+        try:
+            with rasterio.Env(), _Complaints() as complaints:
+                yield
+        except RasterioError as error:
+            raise _failed(self.path, str(error)) from error
+        if complaints.texts:
+            raise _failed(self.path, complaints.texts[0])
 
     def _profile(self) -> dict[str, Any]:
         predictor = {"zstd": 3, "deflate": 3} if self.dtype.kind == "f" else {"zstd": 2, "deflate": 2}
@@ -119,10 +130,8 @@ class RasterWriter:
         count, height, width = values.shape
         self._stats.add(values, row0, col0, band0)
         window = Window(col0, row0, width, height)
-        try:
+        with self._watched():
             self._file.write(self._stored(values), indexes=list(range(band0 + 1, band0 + count + 1)), window=window)
-        except RasterioError as error:
-            raise _failed(self.path, error) from error
 
     def _stored(self, values: np.ndarray) -> np.ndarray:
         if values.dtype.kind != "f":
@@ -136,7 +145,8 @@ class RasterWriter:
                  trace: TracebackType | None) -> None:
         with self._stack:
             if kind is not None:
-                self._file.close()
+                with suppress(ResourceError), self._watched():
+                    self._file.close()
                 self._stack.pop_all().__exit__(kind, error, trace)
                 return
             self.finish()
@@ -157,15 +167,16 @@ class RasterWriter:
         """
         if self._file.closed:
             return
-        try:
+        with self._watched():
             for i, (name, unit) in enumerate(zip(self.bands, self.units), 1):
                 self._file.set_band_description(i, name)
                 if unit:
                     self._file.set_band_unit(i, unit)
             self._file.update_tags(**self._tags)
             self._file.close()
-        except RasterioError as failure:
-            raise _failed(self.path, failure) from failure
+        with self._watched(), rasterio.open(self._temporary) as written:
+            if written.descriptions != tuple(self.bands):
+                raise _failed(self.path, "what was written cannot be read")
 
     @property
     def stats(self) -> Stats:
@@ -173,9 +184,35 @@ class RasterWriter:
         return self._stats.result()
 
 
-def _failed(path: Path, error: Exception) -> ResourceError:
-    return ResourceError(f"'{path}' could not be written: {error}",
-                         "Check that the disk is not full and that you may write there")
+class _Complaints(logging.Filter):
+    """Keeps what GDAL says of writing that failed, and hides its other remarks."""
+
+    _loggers = tuple(logging.getLogger(name) for name in ("rasterio._env", "rasterio._err"))
+    _writing = re.compile(r"writ|space|seek", re.IGNORECASE)
+
+    def __enter__(self) -> _Complaints:
+        self.texts: list[str] = []
+        self._levels = [logger.level for logger in self._loggers]
+        for logger in self._loggers:
+            logger.setLevel(logging.INFO)
+            logger.addFilter(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for logger, level in zip(self._loggers, self._levels):
+            logger.setLevel(level)
+            logger.removeFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if "signalled an error" in text and self._writing.search(text):
+            self.texts.append(text)
+        return record.levelno >= logging.WARNING
+
+
+def _failed(path: Path, reason: str) -> ResourceError:
+    return ResourceError(f"'{path}' could not be written, perhaps since the disk is full: {reason}",
+                         "Free some space, or write where you may and where there is more")
 
 
 class _Statistics:

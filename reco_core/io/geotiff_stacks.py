@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
@@ -160,7 +162,7 @@ def _part(file: RasterFile, name: str | None, variables: Mapping[str, str], star
 
 def _stem(path: str) -> str:
     """Return the name of a file, or of a GDAL dataset such as HDF4_EOS:"file":grid:layer, without ending."""
-    if Path(path).exists():
+    if os.path.exists(path):
         return Path(path).stem
     return path.rsplit(":", 1)[-1].strip('"/') or path
 
@@ -232,7 +234,7 @@ def _series(name: str, group: Sequence[_Part], time_step: str) -> Layer:
     entries = [(stamp, part.file.path, band) for part in group for band, stamp in enumerate(part.stamps, 1)]
     if len(group) > 1:
         entries.sort(key=lambda entry: (entry[0].date, entry[1]))
-    for (stamp, path, _), (next_stamp, next_path, _) in zip(entries, entries[1:]):
+    for (stamp, path, _), (next_stamp, next_path, _) in pairwise(entries):
         if stamp.date == next_stamp.date and path != next_path:
             raise SchemaError(f"The driver '{name}' is given twice for {stamp.date}: '{path}' and '{next_path}'",
                               "Leave one of them out, or give them different names (variables or layer_names)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ def is_netcdf(path: str) -> bool:
 
 def is_zarr(path: str) -> bool:
     """Return whether a path is a Zarr store."""
-    return any((Path(path) / mark).exists() for mark in (".zgroup", "zarr.json"))
+    return any(os.path.exists(os.path.join(path, mark)) for mark in (".zgroup", "zarr.json"))
 
 
 def open_dataset(path: str) -> xr.Dataset:

@@ -99,10 +99,6 @@ class RasterReader:
                 result[place][values[place] == np.asarray(nodata).astype(values.dtype)] = np.nan
         return result
 
-    def pixel(self, row: int, column: int) -> np.ndarray:
-        """Return all bands of one cell, shape (bands,)."""
-        return self.read(slice(row, row + 1), slice(column, column + 1))[:, 0, 0]
-
     def windows(self, step: int = 1) -> Iterator[tuple[slice, slice]]:
         """Yield windows that cover the raster; they start at multiples of `step`, a power of two."""
         size = max(BLOCK, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from .raster_arrays import Slices, lazy_variable
 LONLAT = "EPSG:4326"
 POINTS_PER_SIDE = 64
 ROWS_AT_ONCE = 512
+HAIR = 1e-6  # of a cell: rounding at edges
+CELL_DIGITS = 6
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _BOX = re.compile(rf"\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*(?:\[(.+)\])?\s*")
 _WKT = re.compile(r"\s*(?:(?:CRS|SRID)\s*=\s*(?P<crs>[^;]+);)?\s*(?P<wkt>(?:MULTI)?(?:POLYGON|SURFACE)\s*Z?M?\s*\(.+"
@@ -75,38 +78,44 @@ class Region:
 
     def mask(self, grid: Grid) -> np.ndarray:
         """Return which cells have their centre inside, bool of shape (y, x)."""
-        return _rasterize(self.on(grid), grid)
+        return _rasterize(_in_cells(self.on(grid), grid), slice(0, grid.height), slice(0, grid.width))
 
 
 def _turned(shape: Any, grid: Grid) -> Any:
-    """Return an area of longitudes with copies a turn of the Earth away, where the grid counts beyond 180."""
-    left, _, right, _ = grid.bounds
-    if not grid.is_geographic or (left >= -180.001 and right <= 180.001):
+    """Return an area of longitudes where the grid has them, if one of the two counts beyond 180."""
+    left, bottom, right, top = grid.bounds
+    reach = max(-left, right, -shape.bounds[0], shape.bounds[2])
+    if not grid.is_geographic or reach <= 180.001:
         return shape
-    affinity = need("shapely.affinity")
-    return need("shapely").union_all([affinity.translate(shape, xoff=turn) for turn in (-360, 0, 360)])
+    affinity, shapely = need("shapely.affinity"), need("shapely")
+    copies = shapely.union_all([affinity.translate(shape, xoff=turn) for turn in (-360, 0, 360)])
+    found = shapely.intersection(copies, shapely.box(left, bottom, right, top))
+    return shape if found.is_empty else found
 
 
-def _rasterize(shape: Any, grid: Grid) -> np.ndarray:
-    affine = need("rasterio").Affine(*grid.transform)
+def _in_cells(shape: Any, grid: Grid) -> Any:
+    """Return an area in columns and rows of a grid, rounded: edges through centres then cut all windows alike."""
+    a, _, c, _, e, f = grid.transform
+    return need("shapely").transform(shape, lambda points: np.round((points - [c, f]) / [a, e], CELL_DIGITS))
+
+
+def _rasterize(shape: Any, rows: slice, columns: slice) -> np.ndarray:
+    size = (rows.stop - rows.start, columns.stop - columns.start)
     if shape.is_empty:
-        return np.zeros((grid.height, grid.width), dtype=bool)
-    return need("rasterio.features").geometry_mask([shape], (grid.height, grid.width), affine, invert=True)
+        return np.zeros(size, dtype=bool)
+    corner = need("rasterio").Affine(1.0, 0.0, columns.start, 0.0, 1.0, rows.start)
+    return need("rasterio.features").geometry_mask([shape], size, corner, invert=True)
 
 
 @dataclass
 class _Inside:
     """Boxes of a region's mask, rasterized when they are read."""
 
-    shape_on_grid: Any
-    grid: Grid
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.grid.height, self.grid.width
+    cells: Any
+    shape: tuple[int, int]
 
     def read(self, key: Slices) -> np.ndarray:
-        return _rasterize(self.shape_on_grid, self.grid.window(*key))
+        return _rasterize(self.cells, *key)
 
 
 def parse_region(text: str) -> Region:
@@ -131,7 +140,7 @@ def parse_region(text: str) -> Region:
     if text.lstrip().startswith("{"):
         return _from_geojson(text, "region (GeoJSON)")
     path, _, rest = text.partition("|")
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise SchemaError(f"'{text[:80]}' is no region: there is no such file, and it is no box, WKT or GeoJSON", _HINT)
     if Path(path).suffix.lower() in (".json", ".geojson"):
         try:
@@ -222,14 +231,14 @@ def crop(ds: xr.Dataset, text: str) -> xr.Dataset:
     west, south, east, north = shape.bounds
     left, bottom, right, top = grid.bounds
     a, e = grid.transform[0], grid.transform[4]
-    columns = slice(max(0, int(np.floor((west - left) / a))), min(grid.width, int(np.ceil((east - left) / a))))
-    rows = slice(max(0, int(np.floor((north - top) / e))), min(grid.height, int(np.ceil((south - top) / e))))
+    columns = _span((west - left) / a, (east - left) / a, grid.width)
+    rows = _span((north - top) / e, (south - top) / e, grid.height)
     if rows.start >= rows.stop or columns.start >= columns.stop:
         raise GridError(
             f"The {region.where} ({west:.6g} {south:.6g} {east:.6g} {north:.6g}) lies outside the drivers "
             f"({left:.6g} {bottom:.6g} {right:.6g} {top:.6g})", "Check its CRS, or give a region within the drivers")
     window = grid.window(rows, columns)
-    inside = _Inside(shape, window)
+    inside = _Inside(_in_cells(shape, window), (window.height, window.width))
     if not any(inside.read((slice(row, min(row + ROWS_AT_ONCE, window.height)), slice(0, window.width))).any()
                for row in range(0, window.height, ROWS_AT_ONCE)):
         raise GridError(f"The {region.where} contains no cell centre of the drivers (cells of {a:g} x {abs(e):g})",
@@ -241,6 +250,11 @@ def crop(ds: xr.Dataset, text: str) -> xr.Dataset:
         variable = _both(variable, result["inside"].variable)
     result["inside"] = variable
     return result.assign_coords(spatial_ref=spatial_ref(window))
+
+
+def _span(first: float, last: float, size: int) -> slice:
+    """Return the cells between two places along an axis, given in cells from its edge."""
+    return slice(max(0, int(np.floor(first + HAIR))), min(size, int(np.ceil(last - HAIR))))
 
 
 @dataclass

@@ -102,7 +102,7 @@ def feature_weights(effects: np.ndarray, floor: float = FLOOR) -> np.ndarray:
     Examples
     --------
     >>> feature_weights(np.array([0.3, -0.1, np.nan])).round(4)
-    array([2.2388, 0.7463, 0.0149])
+    array([2.2333, 0.7444, 0.0223])
     """
     size = np.nan_to_num(np.abs(effects))
     if size.size == 0 or size.max() == 0:

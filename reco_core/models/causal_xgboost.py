@@ -18,7 +18,8 @@ from .table import Table
 WEIGHTS = ("pooled", "site_mean", "by_pft", "uniform", "shuffled")
 ALL = "all"
 FEWEST_GROUPS = 2
-CITATIONS = ("Zhao, Z., Zhu, L. (2025). Commun. Earth Environ. doi:10.1038/s43247-025-02240-1",
+ROWS_FOR_THREADS = 8192
+CITATIONS = ("Zhao, C., Zhu, W. (2025). Commun. Earth Environ. doi:10.1038/s43247-025-02240-1",
              "Chen, T., Guestrin, C. (2016). XGBoost. Proc. KDD, 785-794. doi:10.1145/2939672.2939785",
              LINKS_CITATION)
 
@@ -35,7 +36,7 @@ class CausalXgboost(Model):
 
     References
     ----------
-    Zhao, Z., Zhu, L. (2025). Commun. Earth Environ. doi:10.1038/s43247-025-02240-1
+    Zhao, C., Zhu, W. (2025). Commun. Earth Environ. doi:10.1038/s43247-025-02240-1
     """
 
     name = "causal_xgboost"
@@ -93,7 +94,7 @@ class CausalXgboost(Model):
         found = shared or self.prepare(table, progress=progress)
         self.features_ = table.features
         self.links_ = found["links"]
-        self.weights_ = {label: np.asarray(values) for label, values in found["weights"].items()}
+        self.weights_ = {label: check_weights(values, table.X.shape[1]) for label, values in found["weights"].items()}
         classes = self.classes or tuple(map(str, np.unique(table.stratum)))
         self.pooled_classes_ = tuple(label for label in classes if label not in self.weights_) if self.per_class else ()
         self.boosters_: dict[str, list[Any]] = {}
@@ -120,6 +121,7 @@ class CausalXgboost(Model):
         result = np.empty((count, len(rows)))
         for label, at in self._parts(stratum, len(rows)):
             for number, booster in enumerate(self.boosters(label, members)):
+                _use_threads(booster, len(rows[at]), ROWS_FOR_THREADS)
                 result[number, at] = booster.inplace_predict(rows[at], validate_features=False)
         return result
 
@@ -133,6 +135,7 @@ class CausalXgboost(Model):
             boosters = self.boosters(label, members)
             total = np.zeros((len(part), rows.shape[1] + 1))
             for booster in boosters:
+                _use_threads(booster, len(part), ROWS_FOR_THREADS // 16)
                 # a fresh matrix each time: xgboost caches predictions per matrix
                 matrix = xgboost.DMatrix(part, feature_names=booster.feature_names)
                 total += booster.predict(matrix, pred_contribs=True, validate_features=False)
@@ -198,12 +201,10 @@ def train(table: Table, weights: np.ndarray, settings: Mapping[str, Value], seed
     """
     xgboost = need("xgboost")
     aside = _set_aside(table.group, settings, seed)
-    names = list(table.features)
 
     def matrix(rows: np.ndarray) -> Any:
         weight = None if table.weight is None else table.weight[rows]
-        return xgboost.DMatrix(table.X[rows], table.y[rows], weight=weight, feature_names=names, nthread=1,
-                               feature_weights=weights)
+        return xgboost.DMatrix(table.X[rows], table.y[rows], weight=weight, nthread=1, feature_weights=weights)
 
     class Watch(xgboost.callback.TrainingCallback):  # type: ignore[name-defined,misc]
         """Lets the user stop between two trees."""
@@ -219,10 +220,10 @@ def train(table: Table, weights: np.ndarray, settings: Mapping[str, Value], seed
     rounds, patience = int(settings["n_estimators"]), int(settings["early_stopping"])
     if not aside.any():
         trees = rounds if patience == 0 else min(rounds, 100)
-        return _bytes(xgboost.train(parameters, matrix(~aside), trees, callbacks=[Watch()]))
+        return _bytes(xgboost.train(parameters, matrix(~aside), trees, callbacks=[Watch()]), table)
     booster = xgboost.train(parameters, matrix(~aside), rounds, evals=[(matrix(aside), "aside")],
                             early_stopping_rounds=patience, verbose_eval=False, callbacks=[Watch()])
-    return _bytes(booster[: booster.best_iteration + 1])
+    return _bytes(booster[: booster.best_iteration + 1], table)
 
 
 def _set_aside(group: np.ndarray, settings: Mapping[str, Value], seed: int) -> np.ndarray:
@@ -234,9 +235,15 @@ def _set_aside(group: np.ndarray, settings: Mapping[str, Value], seed: int) -> n
     return np.isin(group, np.random.default_rng(seed).choice(groups, count, replace=False))
 
 
-def _bytes(booster: Any) -> bytes:
+def _bytes(booster: Any, table: Table) -> bytes:
+    booster.feature_names = list(table.features)
     booster.set_attr(best_iteration=None, best_score=None)
     return bytes(booster.save_raw("ubj"))
+
+
+def _use_threads(booster: Any, rows: int, enough: int) -> None:
+    """Use all cores for many rows, one for few: starting threads costs more than it saves there."""
+    booster.set_param({"nthread": 0 if rows >= enough else 1})
 
 
 def _load(content: bytes) -> Any:

@@ -73,7 +73,8 @@ def fit_lloyd_taylor(temperature: np.ndarray, respiration: np.ndarray, *, weight
     """
     optimize = need("scipy.optimize")
     root = np.ones(len(respiration)) if weight is None else np.sqrt(weight / weight.mean())
-    scale = float(np.std(respiration)) or 1.0
+    # errors beyond the usual spread count by their size, not by its square
+    scale = float(np.median(np.abs(respiration - np.median(respiration))) or np.std(respiration) or 1.0)
     largest = 20.0 * max(float(np.abs(respiration).max()), 1e-9)
 
     def misfit(parameters: np.ndarray) -> np.ndarray:

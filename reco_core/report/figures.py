@@ -119,7 +119,7 @@ def _time(inputs: ReportInputs) -> Iterator[Plan]:
     title = flux_title(inputs)
     yield ("series", "maps", "Through time", "Area-weighted mean of the region per time step. The band is the mean "
            "spread of the cells; errors of neighbouring cells go together, so it does not shrink with the size of the "
-           "region.", True, lambda: figures_series.time_series(inputs.series, inputs.unit, title))
+           "region.", "wide", lambda: figures_series.time_series(inputs.series, inputs.unit, title))
     if inputs.time_step == "month" and len(inputs.series.times) >= 12:
         yield ("season", "maps", "Mean year", "Mean of each calendar month over the years"
                + (", north and south of the equator apart." if inputs.series.zones else "."), "",
@@ -154,7 +154,7 @@ def _drivers(inputs: ReportInputs) -> Iterator[Plan]:
     if inputs.shares is not None:
         shares = inputs.shares
         yield ("shares", "drivers", "Share of each driver", "All on one scale, largest mean first; the shares of a "
-               "cell add up to 1.", True, lambda: figures_maps.share_panels(frame, drivers, shares))
+               "cell add up to 1.", "wide", lambda: figures_maps.share_panels(frame, drivers, shares))
     if inputs.dependence:
         yield ("dependence", "drivers", "Dependence", "Grey: pixels and time steps of a sample. Line and band: median "
                "and quartiles in up to 30 bins with equally many points. A rising line means that more of the driver "

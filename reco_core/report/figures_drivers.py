@@ -60,6 +60,7 @@ def dependence_panels(drivers: Sequence[Driver], dependence: Mapping[str, Sample
     """Return, for each driver, the density of its contributions over its values and binned medians."""
     named = {driver.name: driver for driver in drivers}
     names = [name for name in order if name in dependence and name in named]
+    columns = min(columns, max(2, len(names)))
     rows = -(-len(names) // columns)
     figure = new_figure(FULL, 2.45 * rows + 0.75, "How the contribution of a driver depends on its value")
     grid = figure.subplots(rows, columns, squeeze=False)

@@ -171,12 +171,14 @@ def _edges(mask: np.ndarray, frame: Frame) -> list[tuple[tuple[float, float], tu
 def stipple(axes: Axes, frame: Frame, mask: np.ndarray, across: int = 48) -> None:
     """Put dots where most cells around are in `mask`, about `across` of them side by side."""
     rows, columns = mask.shape
-    step = int(max(1, np.ceil(max(rows, columns) / across)))
+    wide, high = abs(frame.right - frame.left) / columns, abs(frame.top - frame.bottom) * frame.stretch / rows
+    apart = max(wide * columns, high * rows) / across
+    down, right = (max(1, round(apart / size)) for size in (high, wide))
     xs = frame.left + (np.arange(columns) + 0.5) * (frame.right - frame.left) / columns
     ys = frame.top - (np.arange(rows) + 0.5) * (frame.top - frame.bottom) / rows
-    points = [(xs[j:j + step].mean(), ys[i:i + step].mean())
-              for i in range(0, rows, step) for j in range(0, columns, step)
-              if mask[i:i + step, j:j + step].mean() > 0.5]
+    points = [(xs[j:j + right].mean(), ys[i:i + down].mean())
+              for i in range(0, rows, down) for j in range(0, columns, right)
+              if mask[i:i + down, j:j + right].mean() > 0.5]
     if points:
         axes.plot(*zip(*points), linestyle="none", marker=".", markersize=2.4, color=INK, markeredgewidth=0)
     tidy(axes, frame)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from .canvas import HALF, new_figure
 from .inputs import Held, Skill
-from .palette import ACCENT, INK, SOFT, number, pretty_unit
+from .palette import ACCENT, INK, SOFT, number, plain, pretty_unit
 
 DENSE = 1500
 
@@ -44,7 +44,7 @@ def scatter(held: Held, unit: str, scores: dict[str, float], title: str) -> Figu
     lines = [f"n = {x.size:,}"]
     for key, label in (("r2_nse", "R² (1 − SSE/SST)"), ("rmse", "RMSE"), ("mae", "MAE"), ("bias", "Bias")):
         if np.isfinite(scores.get(key, np.nan)):
-            lines.append(f"{label} = {number(scores[key])}")
+            lines.append(f"{label} = {(plain if key == 'r2_nse' else number)(scores[key])}")
     axes.text(0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=8, linespacing=1.4,
               bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2})
     figure.legend(loc="outside lower left", ncols=3)

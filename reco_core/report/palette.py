@@ -80,6 +80,19 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{rounded:,.{max(places, 0)}f}".replace("-", "−")
 
 
+def plain(value: Any, places: int = 3) -> str:
+    """Return a number with so many decimals, as scores without unit are written.
+
+    Examples
+    --------
+    >>> plain(0.0409), plain(-1.25, 1)
+    ('0.041', '−1.2')
+    """
+    if value is None or not np.isfinite(value):
+        return "–"
+    return f"{float(value):.{places}f}".replace("-", "−")
+
+
 def percent(share: Any, digits: int = 0) -> str:
     """Return a share of 1 as a percentage.
 

@@ -11,7 +11,7 @@ from ..deps import need
 from ..version import __version__
 from . import words
 from .inputs import ReportInputs, ScoreRow
-from .palette import GROUP_COLOURS, GROUP_TITLES, OTHER_COLOUR, number, percent, pretty_unit
+from .palette import GROUP_COLOURS, GROUP_TITLES, OTHER_COLOUR, number, percent, plain, pretty_unit
 
 HERE = Path(__file__).parent
 SECTIONS = (("summary", "Summary"), ("skill", "Skill"), ("maps", "Maps"), ("drivers", "Drivers and contributions"),
@@ -114,13 +114,15 @@ def _cells(row: ScoreRow, columns: Sequence[str]) -> list[str]:
     for key in columns:
         value = row.values.get(key)
         if key == "range" and "r2_nse_low" in row.values:
-            cells.append(f"{number(row.values['r2_nse_low'], 2)} – {number(row.values['r2_nse_high'], 2)}")
+            cells.append(f"{plain(row.values['r2_nse_low'], 2)} – {plain(row.values['r2_nse_high'], 2)}")
         elif value is None:
             cells.append("")
         elif key in ("n", "sites"):
             cells.append(f"{int(value):,}")
         elif key == "rmae":
             cells.append(percent(value))
+        elif key.startswith("r2"):
+            cells.append(plain(value))
         else:
             cells.append(number(value))
     return cells
@@ -133,7 +135,7 @@ def optimism(inputs: ReportInputs) -> str:
     grouped, random = (inputs.skill.pooled(scheme).get("r2_nse") for scheme in ("", "random"))
     if grouped is None or random is None:
         return ""
-    return (f"Random folds give R² = {number(random)}, {number(abs(random - grouped), 2)} "
+    return (f"Random folds give R² = {plain(random)}, {plain(abs(random - grouped), 2)} "
             f"{'more' if random >= grouped else 'less'} than whole sites held out.")
 
 

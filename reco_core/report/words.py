@@ -8,7 +8,7 @@ from typing import Mapping
 import numpy as np
 
 from .inputs import ReportInputs
-from .palette import FLUX_TITLES, GROUP_TITLES, number, percent, pretty_unit
+from .palette import FLUX_TITLES, GROUP_TITLES, number, percent, plain, pretty_unit
 
 NBSP = "\N{NO-BREAK SPACE}"
 STEP_WORDS = {"month": "month", "year": "year", "8day": "8-day step", "week": "week", "day": "day"}
@@ -83,7 +83,7 @@ def key_figures(inputs: ReportInputs) -> list[KeyFigure]:
         found.append(KeyFigure(percent(inputs.driver_numbers[top]["mean"]), "of the contributions", name.lower()))
     grouped = pooled_score(inputs)
     if grouped:
-        found.append(KeyFigure(number(grouped.get("r2_nse")), "1 − SSE/SST", "R² on sites held out"))
+        found.append(KeyFigure(plain(grouped.get("r2_nse"), 2), "1 − SSE/SST", "R² on sites held out"))
     if "trend_slope" in n:
         found.append(KeyFigure(_signed(n["trend_slope"]), unit_word(inputs.trend_unit), "mean trend"))
     return found
@@ -131,20 +131,29 @@ def _skill_words(inputs: ReportInputs) -> str:
     if not scores:
         return ""
     unit = unit_word(inputs.unit)
-    return (f"On sites that the models had not seen, the estimate explains R² = {number(scores.get('r2_nse'))} of the "
+    return (f"On sites that the models had not seen, the estimate explains R² = {plain(scores.get('r2_nse'))} of the "
             f"variance (1{NBSP}−{NBSP}SSE/SST), with a mean absolute error of {number(scores.get('mae'))}{NBSP}{unit} "
-            f"and a bias of {number(scores.get('bias'))}{NBSP}{unit}.{_range_words(scores)}")
+            f"and a bias of {number(scores.get('bias'))}{NBSP}{unit}."
+            + _range_words(scores) + _spread_words(inputs, scores))
 
 
 def _range_words(scores: Mapping[str, float]) -> str:
     if "r2_nse_low" not in scores:
         return ""
-    low, high = (number(scores[f"r2_nse_{end}"], 2) for end in ("low", "high"))
+    low, high = (plain(scores[f"r2_nse_{end}"], 2) for end in ("low", "high"))
     text = (f" Had other sites of this kind been measured, R² could have come out between {low} and {high} "
             f"(95{NBSP}% range over resampled sites).")
     if "worst_sites_share" in scores:
         text += f" The five worst sites have {percent(scores['worst_sites_share'])} of the squared error."
     return text
+
+
+def _spread_words(inputs: ReportInputs, scores: Mapping[str, float]) -> str:
+    error, spread = scores.get("rmse"), inputs.numbers.get("spread")
+    if not error or not spread or error < spread:
+        return ""
+    return (f" The error on such sites (RMSE {number(error)}{NBSP}{unit_word(inputs.unit)}) is "
+            f"{number(error / spread, 2)} times the spread of the maps: the spread is not the whole uncertainty.")
 
 
 def _driver_words(inputs: ReportInputs) -> str:

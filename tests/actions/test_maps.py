@@ -14,6 +14,8 @@ from reco_core.actions.models import save_model
 from reco_core.errors import ArtifactError, Cancelled, GridError, SampleError, SchemaError
 from reco_core.io.artifact import model_id
 from reco_core.io.cubes import write_cube
+from reco_core.io.geotiff import RasterWriter
+from reco_core.io.grid import Grid
 from reco_core.progress import SILENT, Progress
 from reco_core.trends import theil_sen, trend_maps
 from small_world import NAMES, small_drivers, small_model
@@ -122,7 +124,8 @@ def test_contributions_add_up_everywhere(explained):
 
 def test_shares_are_those_of_the_contributions(explained):
     """Shares, groups and the dominant driver follow from the mapped contributions."""
-    size = np.stack([np.nanmean(np.abs(read(explained / "contributions" / f"{name}.tif")), axis=0) for name in NAMES])
+    size = np.stack([np.nansum(np.abs(read(explained / "contributions" / f"{name}.tif")), axis=0) for name in NAMES])
+    size[:, size.sum(axis=0) == 0] = np.nan
     share = read(explained / "shares.tif")
     np.testing.assert_allclose(share, size / size.sum(axis=0), rtol=1e-5)
     groups = read(explained / "contribution_groups.tif")
@@ -183,8 +186,6 @@ def test_classes(place, tmp_path):
     codes = np.full((ROWS, COLUMNS), 2.0, dtype="float32")
     codes[0, :4] = 17
     layer = tmp_path / "classes.tif"
-    from reco_core.io.geotiff import RasterWriter
-    from reco_core.io.grid import Grid
     with RasterWriter(layer, Grid.of(drivers), ["igbp"]) as writer:
         writer.write(codes, 0, 0)
     values = {"model": str(place / "classes"), "drivers": str(place / "drivers.zarr"),
@@ -199,17 +200,30 @@ def test_classes(place, tmp_path):
     assert flux[0, 6, 6] == np.float32(small_model(per_class=True).estimate(X, stratum=np.array(["EBF"]))[0][0])
 
 
-@pytest.mark.parametrize(("changes", "error", "words"), [
-    ({"ta": np.full((24, ROWS, COLUMNS), 290.0, "float32")}, SchemaError, "'ta' is 290 degC in .*2001-01"),
-    ({"lai": np.full((24, ROWS, COLUMNS), np.nan, "float32")}, GridError, "No valid pixel .* without 'lai'"),
+def layer_of(drivers, name, path, values):
+    """Write one driver as a raster with a band per month."""
+    bands = [str(month)[:7] for month in drivers["time"].values]
+    with RasterWriter(path, Grid.of(drivers), bands, unit=drivers[name].attrs["units"]) as writer:
+        writer.write(values, 0, 0)
+    return str(path)
+
+
+@pytest.mark.parametrize(("name", "value", "error", "words"), [
+    ("ta", 290.0, SchemaError, "'ta' is 290 degC in .*2001-04.*valid are -80 to 60"),
+    ("lai", np.nan, GridError, "No valid pixel .* without 'lai'"),
 ])
-def test_bad_drivers_leave_nothing(place, tmp_path, changes, error, words):
+def test_bad_drivers_leave_nothing(place, tmp_path, name, value, error, words):
     """A driver out of range, or one without any value, is told in one line, and no file is left."""
-    cube = tmp_path / "drivers.zarr"
-    write_cube(drivers_with(**changes), str(cube), memory_gb=1.0, progress=SILENT)
+    drivers, cube = drivers_with(), tmp_path / "drivers.zarr"
+    write_cube(drivers.drop_vars(name), str(cube), memory_gb=1.0, progress=SILENT)
+    values = np.full((24, ROWS, COLUMNS), 1.0, "float32")
+    values[3:, 1:, 1:] = value
+    values[:, 0], values[:, :, 0] = np.nan, np.nan
+    values[:3] = np.nan if np.isnan(value) else 1.0
+    layer = layer_of(drivers, name, tmp_path / f"{name}.tif", values)
     before = everything(tmp_path)
     with pytest.raises(error, match=words):
-        run_step("explain", {"model": str(place / "model"), "drivers": str(cube),
+        run_step("explain", {"model": str(place / "model"), "drivers": str(cube), "layers": [layer],
                              "folder": str(tmp_path / "out" / "a")})
     assert everything(tmp_path) == before
 
@@ -246,8 +260,6 @@ def test_contributions_of_other_drivers_go(place, tmp_path):
 def series(path, years=14, gaps=True):
     """Write a monthly raster with a trend and return its values."""
     drivers = small_drivers(5, 4, years, gaps=False)
-    from reco_core.io.geotiff import RasterWriter
-    from reco_core.io.grid import Grid
     rng = np.random.default_rng(0)
     values = 50 + rng.normal(0, 3, (12 * years, 5, 4)) + np.arange(12 * years)[:, None, None] / 12
     if gaps:

@@ -194,6 +194,13 @@ def test_paths_of_a_machine_stay_there():
     assert shown["outputs"]["flux"] == "maps/reco.tif"
 
 
+def test_parameters_of_a_fit_are_shown_only_if_there_was_one():
+    """Where a fitted model was given, the seeds and folds that would steer a fit are not those of the model."""
+    parameters = {"model": "model", "seeds": 20, "method": "causal_xgboost", "members": "all"}
+    assert presentable({"parameters": parameters})["parameters"] == {"model": "model", "members": "all"}
+    assert "seeds" in presentable({"parameters": {**parameters, "model": None}})["parameters"]
+
+
 def test_large_rasters_are_drawn_small(tmp_path):
     """A raster of 1300 cells a side is coarsened for the picture; its numbers are exact."""
     grid = Grid("EPSG:3035", (100.0, 0.0, 4e6, 0.0, -100.0, 3e6), 1300, 700)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_world import NAMES, small_drivers, small_model
 
 from reco_core.errors import ArtifactError, Cancelled, GridError, SchemaError
+from reco_core.explain.engine import Explainer
 from reco_core.inference import grid, job
 from reco_core.inference.grid import DriverReader
 from reco_core.inference.job import MapJob, Product
 from reco_core.inference.tiles import Tile, TilePlan
 from reco_core.progress import Progress
+from small_world import NAMES, small_drivers, small_model
 
 
 class Keep(Product):
@@ -41,7 +42,7 @@ class Keep(Product):
 def run(drivers, fitted, plan=None, monkeypatch=None, **options):
     reader = DriverReader(drivers, fitted)
     keep = Keep(reader)
-    work = MapJob(reader, fitted, [keep], contribute=lambda X, s, progress: fitted.contributions(X, stratum=s))
+    work = MapJob(reader, fitted, [keep], contribute=Explainer(fitted).contributions)
     if plan is not None:
         monkeypatch.setattr(MapJob, "plan", lambda self: plan)
     work.run(**options)
@@ -70,7 +71,7 @@ def test_rows_at_a_time_do_not_matter(monkeypatch):
     """Nor does it matter how many rows the model is handed at once."""
     drivers, fitted = small_drivers(), small_model()
     whole, _ = run(drivers, fitted)
-    monkeypatch.setattr(job, "ROWS", 7)
+    monkeypatch.setattr(job, "ROWS", 41)
     assert np.array_equal(whole.mean, run(drivers, fitted)[0].mean, equal_nan=True)
 
 
@@ -100,7 +101,7 @@ def test_contributions_that_do_not_add_up_are_refused():
     drivers, fitted = small_drivers(), small_model()
     reader = DriverReader(drivers, fitted)
     work = MapJob(reader, fitted, [Keep(reader)],
-                  contribute=lambda X, s, progress: fitted.contributions(X) + 0.1)
+                  contribute=lambda X, stratum, progress: fitted.contributions(X) + 0.1)
     with pytest.raises(ArtifactError, match="miss the estimate"):
         work.run()
 

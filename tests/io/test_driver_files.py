@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -252,6 +254,14 @@ def test_unreadable_rasters_are_named(tmp_path, stack, bad):
         open_drivers(tmp_path / "empty")
     with pytest.raises(ConfigError, match="No drivers"):
         open_drivers()
+    with pytest.raises(SchemaError, match="There is no file or folder of drivers 'ta_00000"):
+        open_drivers(",".join(f"ta_{i:05d}.tif" for i in range(1000)))
+
+
+def test_drivers_travel_to_other_processes(stack):
+    """A dataset can be handed over unread, and reads there."""
+    ds = pickle.loads(pickle.dumps(open_drivers(stack(units="K", low=260, high=300), period="2001-02/2001-03")))
+    assert ds["ta"].values == pytest.approx(field(12, ON, low=260, high=300)[1:3] - 273.15, abs=1e-4)
 
 
 def test_values_outside_the_valid_range():

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -117,6 +122,38 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match=r"a\.tif"), RasterWriter(tmp_path / "file" / "a.tif", BIG, ["a"]):
         pytest.fail("must not open")
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from reco_core.errors import ResourceError
+from reco_core.io.cubes import write_cube
+from reco_core.io.geotiff import RasterWriter
+from reco_core.io.grid import Grid
+from reco_core.world import make_drivers
+
+drivers = make_drivers(400, 400, 3)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for name in ("a.tif", "a.zarr"):
+    try:
+        if name == "a.zarr":
+            write_cube(drivers, name)
+        else:
+            with RasterWriter(name, Grid.of(drivers), ["a", "b", "c"]) as writer:
+                writer.write(np.random.default_rng(0).normal(size=(3, 400, 400)).astype("float32"), 0, 0)
+    except ResourceError as error:
+        sys.stdout.write(f"{name}: {error.message}\\n")
+"""
+
+
+def test_a_full_disk_leaves_nothing(tmp_path):
+    """Where no more bytes fit, raster and cube say so and leave nothing; GDAL alone would only have logged it."""
+    run = subprocess.run([sys.executable, "-c", LIMITED], cwd=tmp_path, capture_output=True, text=True, check=False,
+                         env={**os.environ, "PYTHONPATH": str(Path(geotiff.__file__).parents[2])}, timeout=60)
+    told = [line[:20] for line in run.stdout.splitlines()]
+    assert told == ["a.tif: 'a.tif' could", "a.zarr: The disk is "], run.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_series_are_lazy(tmp_path, values, monkeypatch):

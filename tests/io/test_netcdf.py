@@ -16,13 +16,13 @@ from reco_core.io.grid import Grid, crs_name
 ON = grid(6, 12, cell=1.0)
 
 
-def dataset(values=None, *, times=None, units="days since 2001-01-01", calendar="standard", names=("time", "lat", "lon"),
-            name="tas", attrs=None):
+def dataset(values=None, *, times=None, units="days since 2001-01-01", calendar="standard",
+            names=("time", "lat", "lon")):
     """Return a CF dataset with times as numbers."""
     values = field(3, ON) if values is None else values
     x, y = ON.xy()
     times = np.array([15, 45, 74]) if times is None else np.asarray(times)
-    ds = xr.Dataset({name: (names, values, {"units": "degC", **(attrs or {})})},
+    ds = xr.Dataset({"tas": (names, values, {"units": "degC"})},
                     coords={names[0]: (names[0], times, {"units": units, "calendar": calendar}),
                             names[1]: y[:values.shape[1]], names[2]: x[:values.shape[2]]})
     return ds
@@ -103,7 +103,8 @@ def test_opening_reads_no_values(tmp_path, monkeypatch):
     """Only the box that is asked for is read."""
     seen = []
     original = raster_arrays.VariableReader.read
-    monkeypatch.setattr(raster_arrays.VariableReader, "read", lambda self, key: (seen.append(key), original(self, key))[1])
+    monkeypatch.setattr(raster_arrays.VariableReader, "read",
+                        lambda self, key: (seen.append(key), original(self, key))[1])
     ds = open_drivers(saved(dataset(), tmp_path / "a.nc"), region="2,46,5,49")
     assert seen == []
     assert ds["ta"].isel(time=0, y=1, x=1).values == field(3, ON)[0, 2, 3]
@@ -154,9 +155,9 @@ def test_packed_values_and_missing(tmp_path):
 def test_one_variable_in_the_words_of_gdal(tmp_path):
     """NETCDF:"file":variable, as QGIS names such layers, takes one variable."""
     ds = dataset()
-    ds["hurs"] = ds["tas"] * 2
+    ds["warm"] = ds["tas"].assign_attrs(units="K") + 273.15
     path = saved(ds, tmp_path / "a.nc")
-    assert list(open_drivers(layers=[f'NETCDF:"{path}":hurs'], layer_names=["vpd"]).data_vars) == ["vpd"]
+    assert list(open_drivers(layers=[f'NETCDF:"{path}":warm'], layer_names=["ts"]).data_vars) == ["ts"]
     with pytest.raises(SchemaError, match="no variable 'rain'"):
         open_drivers(layers=[f'NETCDF:"{path}":rain'])
     with pytest.raises(SchemaError, match="2 variables and one name"):
@@ -191,9 +192,13 @@ def test_what_a_file_must_have(tmp_path):
 
 @pytest.mark.parametrize(("mapping", "general", "expected"), [
     ({"spatial_ref": WGS84}, {}, "EPSG:4326"), ({"crs_wkt": "garbage", "epsg_code": "EPSG:3035"}, {}, "EPSG:3035"),
-    ({}, {"crs": "EPSG:3035 (cell centres)"}, "EPSG:3035"), ({}, {"proj4": "+proj=utm +zone=31 +datum=WGS84"}, "EPSG:32631"),
+    ({}, {"crs": "EPSG:3035 (cell centres)"}, "EPSG:3035"),
+    ({}, {"proj4": "+proj=utm +zone=31 +datum=WGS84"}, "EPSG:32631"),
     ({"grid_mapping_name": "latitude_longitude"}, {}, "EPSG:4326"),
-    ({}, {"comment": "projection is urn:ogc:def:crs:EPSG::3035"}, "EPSG:3035"), ({}, {"title": "EPSG stands here"}, "")])
+    ({"grid_mapping_name": "latitude_longitude", "semi_major_axis": 6378137.0, "inverse_flattening": 298.257223563},
+     {}, "EPSG:4326"),
+    ({}, {"comment": "projection is urn:ogc:def:crs:EPSG::3035"}, "EPSG:3035"),
+    ({}, {"comment": "warped from EPSG:4326 to EPSG:3035"}, ""), ({}, {"title": "EPSG stands here"}, "")])
 def test_ways_to_state_a_crs(mapping, general, expected):
     """WKT, PROJ, an EPSG code in any attribute, or CF parameters."""
     found = crs_of(mapping, general, geographic=False)

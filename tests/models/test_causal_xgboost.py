@@ -112,7 +112,8 @@ def test_one_model_per_class():
     shared = {"weights": {ALL: model.weights_["GRA"].tolist()}, "links": {}}
     alone = CausalXgboost(settings=QUICK).fit(table.X[mine], table.y[mine], group=table.group[mine], seeds=(1, 2),
                                               features=table.features, shared=shared)
-    np.testing.assert_array_equal(model.predict(table.X[mine], stratum=table.stratum[mine]), alone.predict(table.X[mine]))
+    np.testing.assert_array_equal(model.predict(table.X[mine], stratum=table.stratum[mine]),
+                                  alone.predict(table.X[mine]))
 
 
 def test_small_classes_are_served_by_all():

@@ -57,7 +57,8 @@ def truth():
     """Return samples with a known response in each class."""
     table = make_table()
     base = {"ENF": 40.0, "GRA": 80.0, "DBF": 120.0}
-    y = np.array([float(lloyd_taylor(ta + 273.15, base[label], 200.0)) for ta, label in zip(table.X[:, 0], table.stratum)])
+    r_ref = np.array([base[label] for label in table.stratum])
+    y = lloyd_taylor(table.X[:, 0] + 273.15, r_ref, 200.0)
     return replace(table, y=y)
 
 

@@ -1,0 +1,181 @@
+"""Result layers: loaded from where they were written, styled, grouped, ordered, and with time."""
+
+from __future__ import annotations
+
+import pytest
+from qgis.core import (
+    Qgis,
+    QgsDateTimeRange,
+    QgsProcessingContext,
+    QgsProcessingOutputLayerDefinition,
+    QgsProject,
+    QgsRasterLayer,
+    QgsSingleBandPseudoColorRenderer,
+)
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
+
+PER_BAND = hasattr(getattr(Qgis, "RasterTemporalMode", None), "FixedRangePerBand")
+
+
+@pytest.fixture
+def context(qgis_new_project):
+    """A context with the project of the test."""
+    found = QgsProcessingContext()
+    found.setProject(QgsProject.instance())
+    return found
+
+
+@pytest.fixture
+def run(reco, context, feedback, qgis_iface):
+    """A function that runs an algorithm and loads its results, as the dialog does."""
+    from processing.gui.Postprocessing import handleAlgorithmResults
+
+    def run_and_load(name, parameters):
+        algorithm = reco.algorithm(name).create()
+        results, done = algorithm.run(parameters, context, feedback)
+        assert done, feedback.errors
+        assert handleAlgorithmResults(algorithm, context, feedback, parameters=parameters)
+        return results
+
+    return run_and_load
+
+
+def shown(path="TEMPORARY_OUTPUT"):
+    """Return a raster destination whose layer is loaded when done."""
+    return QgsProcessingOutputLayerDefinition(str(path), QgsProject.instance())
+
+
+def tree():
+    """Return the groups of the project with the names of their layers, and which are visible."""
+    root = QgsProject.instance().layerTreeRoot()
+    return {group.name(): [(node.name(), node.itemVisibilityChecked()) for node in group.children()]
+            for group in root.findGroups()}, [node.name() for node in root.children()]
+
+
+@pytest.mark.parametrize(("texts", "first", "last"), [
+    (["2001", "2002"], "2001-01-01 2002-01-01", "2002-01-01 2003-01-01"),
+    (["2001-11", "2001-12"], "2001-11-01 2001-12-01", "2001-12-01 2002-01-01"),
+    (["2001-01-01", "2001-01-09"], "2001-01-01 2001-01-09", "2001-01-09 2001-01-17"),
+])
+def test_periods_of_bands(plugin_folder, texts, first, last):
+    """Years, months and days last until the next one begins."""
+    from reco.bands import periods
+
+    found = [" ".join(day.strftime("%Y-%m-%d") for day in pair) for pair in periods(texts)]
+    assert found == [first, last]
+
+
+@pytest.mark.parametrize("texts", [[], ["slope", "p"], ["2001-01", ""], ["2001-13", "2001-14"]])
+def test_bands_without_dates_have_no_periods(plugin_folder, texts):
+    """Names that are no dates are not taken for dates."""
+    from reco.bands import periods
+
+    assert periods(texts) == []
+
+
+def test_dates_of_netcdf(plugin_folder):
+    """QGIS's names of NetCDF bands become dates."""
+    from reco.bands import _cf_date
+
+    assert _cf_date("time=31 (days since 2000-01-01 00:00:00)") == "2000-02-01"
+    assert _cf_date("time=36 (hours since 2000-01-01)") == "2000-01-02"
+    assert _cf_date("level=3 (hPa)") == ""
+
+
+@pytest.fixture
+def truth(run, tmp_path):
+    """The true respiration of a small world, loaded by the algorithm that wrote it."""
+    folder = tmp_path / "my world"
+    run("make_world", {"CELLS": 6, "YEARS": 2, "TOWERS": 3, "TRUTH": shown(folder / "truth.tif"),
+                       "DRIVERS": str(folder / "d.zarr"), "OBSERVATIONS": str(folder / "t.csv")})
+    layers = list(QgsProject.instance().mapLayers().values())
+    assert len(layers) == 1
+    return layers[0]
+
+
+def test_layer_is_grouped_styled_and_described(truth):
+    """The layer stands in a group named after its folder, with the style beside the file and words of its own."""
+    groups, top = tree()
+    assert top == ["RECO: my world"] and groups == {"RECO: my world": [("True respiration", True)]}
+    assert isinstance(truth.renderer(), QgsSingleBandPseudoColorRenderer)
+    assert truth.metadata().title() == "True respiration" and "band per month" in truth.metadata().abstract()
+    assert any("3 towers" in line for line in truth.metadata().history())
+
+
+def test_layer_has_time(truth):
+    """Twenty-four months from 2001 on, active in the temporal controller."""
+    properties = truth.temporalProperties()
+    assert properties.isActive()
+    if PER_BAND:
+        ranges = properties.fixedRangePerBand()
+        assert len(ranges) == 24
+        assert ranges[3].begin().date() == QDate(2001, 3, 1) and ranges[3].end().date() == QDate(2001, 4, 1)
+    else:
+        span = properties.fixedTemporalRange()
+        assert span.begin().date() == QDate(2001, 1, 1) and span.end().date() == QDate(2003, 1, 1)
+        assert not span.includeEnd()
+
+
+@pytest.mark.skipif(PER_BAND, reason="this QGIS gives each band its own time")
+def test_band_follows_the_canvas(truth, qgis_canvas):
+    """Before QGIS 3.38 the band shown is that of the canvas's time."""
+    from reco.temporal import BandFollower, is_needed
+
+    assert is_needed()
+    follower = BandFollower(qgis_canvas)
+
+    def at(year, month):
+        begin = QDateTime(QDate(year, month, 1), QTime(0, 0), Qt.TimeSpec.UTC)
+        qgis_canvas.setTemporalRange(QgsDateTimeRange(begin, begin.addDays(27), True, False))
+        return truth.renderer().band()
+
+    assert [at(2001, 5), at(2002, 12), at(2001, 1)] == [5, 24, 1]
+    assert at(2010, 1) == 1, "outside its time the layer keeps its band"
+    follower.stop()
+    assert at(2001, 7) == 1
+
+
+def test_outputs_of_a_folder_are_loaded_in_order(run, world, tmp_path):
+    """Temporary outputs are written into the output folder, and loaded from there in the order of the record."""
+    folder = tmp_path / "upper valley"
+    results = run("estimate_region", {
+        "MODEL": str(world / "model_lt"), "DRIVERS": str(world / "drivers.zarr"), "PERIOD": "2001-01/2001-06",
+        "EXTENT": "10,40,-20,40 [EPSG:4326]", "FOLDER": str(folder), "MIN_YEARS": 3,
+        "TREND": None, "SHARES": shown(), "FLUX": shown(), "SPREAD": shown(), "APPLICABILITY": "TEMPORARY_OUTPUT"})
+    assert results["FLUX"] == str(folder / "reco.tif") and results["APPLICABILITY"] == str(folder / "applicability.tif")
+    groups, top = tree()
+    assert top == ["RECO: upper valley"]
+    assert groups["RECO: upper valley"] == [("Respiration", True), ("Spread", False), ("Contribution shares", False)]
+    flux = QgsProject.instance().mapLayersByName("Respiration")[0]
+    assert flux.source() == str(folder / "reco.tif") and flux.bandCount() == 6
+    assert flux.bandName(2).endswith("2001-02")
+
+
+def test_a_second_run_joins_the_group(run, world, tmp_path):
+    """Results of one folder share one group, however many runs made them."""
+    for name in ("a.tif", "b.tif"):
+        run("predict", {"MODEL": str(world / "model_lt"), "DRIVERS": str(world / "drivers.zarr"),
+                        "PERIOD": "2001-01/2001-02", "FLUX": shown(tmp_path / "out" / name)})
+    groups, top = tree()
+    assert top == ["RECO: out"] and [name for name, _ in groups["RECO: out"]] == ["Respiration"] * 2
+
+
+def test_a_temporary_result_has_a_plain_group(plugin_folder):
+    """The folder of a temporary file is no name for people."""
+    from reco.results import group_name
+
+    assert group_name("/tmp/processing_AbCd/0123/FLUX.tif") == "RECO"
+    assert group_name("/data/upper valley/reco.tif") == "RECO: upper valley"
+
+
+def test_a_project_keeps_the_dates(truth, tmp_path, qgis_canvas):
+    """After saving and opening the project the layer still knows its months."""
+    from reco.results import DATES
+
+    path = str(tmp_path / "p.qgz")
+    assert QgsProject.instance().write(path)
+    QgsProject.instance().clear()
+    assert QgsProject.instance().read(path)
+    layer = next(iter(QgsProject.instance().mapLayers().values()))
+    assert isinstance(layer, QgsRasterLayer) and "2002-12" in layer.customProperty(DATES)
+    assert layer.temporalProperties().isActive()
