@@ -24,8 +24,8 @@ bench: env  ## Run the benchmarks; each prints its rows of benchmarks/RESULTS.md
 	@for file in benchmarks/bench_*.py; do echo "[reco] $$file"; $(LIBRARY) "$$file" || exit 1; done
 
 lint: env  ## Check style and types
-	@$(LIBRARY) -m ruff check .
-	@$(LIBRARY) -m mypy
+	@status=0; $(LIBRARY) -m ruff check --output-format concise . || status=1; \
+	$(LIBRARY) -m mypy || status=1; exit $$status
 
 plugin: env  ## Build the plugin, a zip in dist/
 	@$(LIBRARY) tools/build_plugin.py

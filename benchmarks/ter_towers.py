@@ -1,17 +1,20 @@
 """CIML-TER on 110 real towers: skill on held-out sites against the same without causal weights and against floors.
 
 Reads flux_ter_causal_xgb_monthly below RECO_DATA (default ../shared/data), writes scores,
-predictions and results.md into runs/ter_towers and prints the table. About ten minutes on two cores.
+predictions and results.md into runs/ter_towers and prints the table. With --results the rows are
+also added to the tables of RESULTS.md. About ten minutes on two idle cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Sequence
 
 import numpy as np
 import pandas as pd
@@ -85,21 +88,28 @@ def mean_predictor(table: Table, like: Predictions) -> Predictions:
     return replace(like, estimates=estimates)
 
 
-def table_line(title: str, pooled: dict) -> str:
+Rows = list[list[str]]
+SKILL = ("model", "scheme", "MAE", "RMSE", "R2", "rMAE", "median site MAE", "note")
+GAP = ("setting", "compared with", "dR2", "95 %", "dMAE", "95 %", "share of draws with less MAE")
+ALIKE = ("biome", "SHAP causal", "SHAP base", "splits causal", "splits base", "effects", "SHAP to effects",
+         "drivers whose splits changed")
+
+
+def skill_row(title: str, scheme: str, pooled: dict, seeds: str) -> list[str]:
     """Return one row of the skill table."""
     spread = f" ± {pooled['r2_nse_sd']:.3f}" if np.isfinite(pooled["r2_nse_sd"]) else ""
-    return (f"| {title} | {pooled['mae']:.2f} | {pooled['rmse']:.2f} | {pooled['r2_nse']:.3f}{spread} | "
-            f"{pooled['r2_nse_low']:.2f} to {pooled['r2_nse_high']:.2f} | {pooled['rmae']:.3f} | "
-            f"{pooled['bias']:+.2f} | {pooled['site_mae']:.1f} | {pooled['site_r2']:.2f} | "
-            f"{pooled['worst_sites_share']:.2f} |")
+    note = (f"R2 over resampled sites {pooled['r2_nse_low']:.2f} to {pooled['r2_nse_high']:.2f}; bias "
+            f"{pooled['bias']:+.1f}; median site R2 {pooled['site_r2']:.2f}; worst five sites "
+            f"{pooled['worst_sites_share']:.0%} of squared error{seeds}")
+    if scheme.startswith("grouped") and "; per biome;" in title and "Lloyd" not in title:
+        good = pooled["mae"] <= BAR["mae"] and pooled["rmse"] <= BAR["rmse"] and pooled["r2_nse"] >= BAR["r2_nse"]
+        note += "; bar " + ("reached" if good else "NOT reached")
+    return [title, scheme, f"{pooled['mae']:.2f}", f"{pooled['rmse']:.2f}", f"{pooled['r2_nse']:.3f}{spread}",
+            f"{pooled['rmae']:.3f}", f"{pooled['site_mae']:.1f}", note]
 
 
-HEAD = ("| run | MAE | RMSE | R² (1-SSE/SST) | 95 % over sites | rMAE | bias | site MAE | site R² | worst 5 sites |\n"
-        "|---|---|---|---|---|---|---|---|---|---|")
-
-
-def skill(table: Table, processes: int, out: Path) -> tuple[list[str], dict[str, Predictions]]:
-    """Run everything and return the lines of the tables, and the held-out estimates of grouped runs."""
+def skill(table: Table, processes: int, out: Path) -> tuple[Rows, Rows, Rows]:
+    """Run everything; return the skill of all runs, of each biome, and causal minus other weights."""
     found: dict[str, Predictions] = {}
     single: dict[str, Predictions] = {}
     for run in runs():
@@ -109,49 +119,24 @@ def skill(table: Table, processes: int, out: Path) -> tuple[list[str], dict[str,
             single[run.title] = cross_validate(table, replace(run.recipe, seeds=default_seeds(LOSO_SEEDS)),
                                                scheme="loso", processes=processes)
         print(f"[ter] {run.title}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    first = next(iter(found.values()))
-    found["mean of the training rows"] = mean_predictor(table, first)
+    found["mean of the training rows"] = mean_predictor(table, next(iter(found.values())))
     single["mean of the training rows"] = mean_predictor(table, next(iter(single.values())))
-    lines = [f"Whole tower groups held out, 10 folds x {len(SEEDS)} assignments ({'/'.join(map(str, SEEDS))} seeds); "
-             "mean ± sd over assignments; g C m-2 month-1.", "", HEAD]
     scores = {title: score_rows(item) for title, item in found.items()}
-    lines += [table_line(title, rows[0]) for title, rows in scores.items()]
-    lines += ["", f"Leave one tower group out ({LOSO_SEEDS} seeds).", "", HEAD]
-    lines += [table_line(title, score_rows(item)[0]) for title, item in single.items()]
-    lines += ["", *by_class(scores), "", *bar_lines(scores), "", *differences(found)]
     pd.DataFrame([{"run": title, **row} for title, rows in scores.items() for row in rows]).to_csv(
         out / "scores.csv", index=False, float_format="%.6g")
-    return lines, found
+    many, few = (f"; {text} seeds" for text in ("/".join(map(str, SEEDS)), str(LOSO_SEEDS)))
+    lines = [skill_row(title, f"grouped, 10 folds x {len(SEEDS)}", rows[0], many if "weights" in title else "")
+             for title, rows in scores.items()]
+    lines += [skill_row(title, "leave one site out", score_rows(item)[0], few if "weights" in title else "")
+              for title, item in single.items()]
+    biomes = [[title, *(f"{row['mae']:.1f} / {row['r2_nse']:.2f}" for row in rows if row["level"] == "class")]
+              for title, rows in scores.items()]
+    return lines, biomes, differences(found)
 
 
-def by_class(scores: dict[str, list[dict]]) -> list[str]:
-    """Return MAE / R2 of each biome for every run."""
-    names = [row["name"] for row in next(iter(scores.values())) if row["level"] == "class"]
-    lines = ["By biome, MAE / R²:", "", "| run | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    for title, rows in scores.items():
-        cells = [f"{row['mae']:.1f} / {row['r2_nse']:.2f}" for row in rows if row["level"] == "class"]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def bar_lines(scores: dict[str, list[dict]]) -> list[str]:
-    """Return which runs per biome reach the bar."""
-    lines = [f"Bar for boosting per biome: MAE <= {BAR['mae']}, RMSE <= {BAR['rmse']}, R² >= {BAR['r2_nse']}:"]
-    for title, rows in scores.items():
-        if "per biome;" in title:
-            held = rows[0]
-            reached = (held["mae"] <= BAR["mae"] and held["rmse"] <= BAR["rmse"] and held["r2_nse"] >= BAR["r2_nse"])
-            lines.append(f"- {title}: {'reached' if reached else 'not reached'} "
-                         f"({held['mae']:.2f} / {held['rmse']:.2f} / {held['r2_nse']:.3f})")
-    return lines
-
-
-def differences(found: dict[str, Predictions]) -> list[str]:
-    """Return causal minus other weights with ranges over resampled tower groups."""
-    lines = ["Causal minus other weights (95 % over resampled tower groups, the same for both; mean of assignments; "
-             "several seeds, so equal runs would still differ a little):", "",
-             "| setting | compared with | dR² | range | dMAE | range | share of draws better in MAE |",
-             "|---|---|---|---|---|---|---|"]
+def differences(found: dict[str, Predictions]) -> Rows:
+    """Return causal minus other weights with ranges over resampled tower groups, the same for both."""
+    lines = []
     for title, item in found.items():
         if not title.startswith("CIML-TER"):
             continue
@@ -160,45 +145,45 @@ def differences(found: dict[str, Predictions]) -> list[str]:
             rival = found[f"the same, {other}; {setting}"]
             gap = paired_difference(item.observed, item.estimates, rival.estimates, item.group)
             r2, mae = gap["r2_nse"], gap["mae"]
-            lines.append(f"| {setting} | {other} | {r2['difference']:+.3f} | {r2['low']:+.3f} to {r2['high']:+.3f} | "
-                         f"{mae['difference']:+.2f} | {mae['low']:+.2f} to {mae['high']:+.2f} | "
-                         f"{mae['share_better']:.2f} |")
+            lines.append([setting, other, f"{r2['difference']:+.3f}", f"{r2['low']:+.3f} to {r2['high']:+.3f}",
+                          f"{mae['difference']:+.2f}", f"{mae['low']:+.2f} to {mae['high']:+.2f}",
+                          f"{mae['share_better']:.2f}"])
     return lines
 
 
-def structure(table: Table, data: Path, processes: int) -> list[str]:
-    """Return how alike our structure is to that of the authors' models, biome by biome."""
+def structure(table: Table, data: Path, processes: int) -> Rows:
+    """Return how alike our structure (published settings, per biome) is to that of the authors' models.
+
+    Spearman / cosine of normalised mean |SHAP| and of splits with those of their in-sample
+    models, of our causal effects with theirs (computed on more towers); cosine of our mean
+    |SHAP| with our causal effects without -> with causal weights; number of drivers whose share of splits
+    changes with the weights (paired Wilcoxon, p < .05).
+    """
     fold = assign_folds(table.group, 10, seed=0)
-    causal, base = (fit_folds(table, fold, Recipe("causal_xgboost", weights, True, seeds=default_seeds(5)),
-                              processes=processes) for weights in ("by_pft", "uniform"))
+    models = {name: fit_folds(table, fold, Recipe("causal_xgboost", weights, True, seeds=default_seeds(3)),
+                              processes=processes) for name, weights in (("causal", "by_pft"), ("base", "uniform"))}
     theirs = pd.read_csv(data / "ter_reference_shap_base_causal.csv.gz")
     printed = pd.read_csv(data / "Causal_effect_PFT.csv").assign(PFT=lambda t: t.PFT.str.strip(".")).set_index("PFT")
     links = find_links(table, "by_pft")
-    lines = ["Structure, published settings, per biome. Likeness (Spearman / cosine) of normalised mean |SHAP| with "
-             "the authors' in-sample models, of splits with theirs, of our causal effects with theirs (computed on "
-             "more towers), and of our mean |SHAP| with our causal effects without -> with causal weights:", "",
-             "| biome | SHAP causal | SHAP base | splits causal | splits base | effects | SHAP to effects | "
-             "p of split change < .05 |", "|---|---|---|---|---|---|---|---|"]
-    for label in causal.strata:
+    columns = [PRINTED[driver] for driver in DRIVERS]
+    lines = []
+    for label in models["causal"].strata:
         mine = table.take(table.stratum == label)
-        ours = {name: mean_absolute(model.contributions(mine.X, stratum=mine.stratum, members="one_per_fold"))
-                for name, model in (("causal", causal), ("base", base))}
         rows = theirs[theirs.type == label]
-        cells = [_pair(likeness(ours[name], rows[[f"{PRINTED[d]}_{name}".replace("Precipitation", _spelt(theirs))
-                                                  for d in DRIVERS]].abs().mean().to_numpy()))
-                 for name in ("causal", "base")]
-        shares = {name: split_shares([booster for fold_model in model.folds for booster in fold_model.boosters(label)],
-                                     table.features) for name, model in (("causal", causal), ("base", base))}
-        for name, file in (("causal", "Causal"), ("base", "Baseline")):
-            counts = pd.read_csv(data / "xgboost_weight" / f"{file}_{label}.csv").fillna(0.0)
-            cells.append(_pair(likeness(shares[name].mean(axis=0),
-                                        counts[[PRINTED[d] for d in DRIVERS]].mean().to_numpy())))
         effects = links.by_class[label].effects
-        cells.append(_pair(likeness(effects, printed.loc[label, [PRINTED[d] for d in DRIVERS]].to_numpy(float))))
+        ours, shares, shap, splits = {}, {}, [], []
+        for name, file in (("causal", "Causal"), ("base", "Baseline")):
+            ours[name] = mean_absolute(models[name].contributions(mine.X, stratum=mine.stratum,
+                                                                  members="one_per_fold"))
+            shap.append(_pair(likeness(ours[name], rows[[f"{column}_{name}" for column in columns]].abs().mean())))
+            boosters = [booster for model in models[name].folds for booster in model.boosters(label)]
+            shares[name] = split_shares(boosters, table.features)
+            counts = pd.read_csv(data / "xgboost_weight" / f"{file}_{label}.csv").fillna(0.0)[columns].mean()
+            splits.append(_pair(likeness(shares[name].mean(axis=0), counts)))
         near = [likeness(ours[name], effects)["cosine"] for name in ("base", "causal")]
-        change = compare_splits(shares["causal"], shares["base"])
-        lines.append(f"| {label} | " + " | ".join(cells) + f" | {near[0]:.2f} -> {near[1]:.2f} | "
-                     f"{int((change['p'] < 0.05).sum())} of {len(DRIVERS)} |")
+        changed = int((compare_splits(shares["causal"], shares["base"])["p"] < 0.05).sum())
+        lines.append([label, *shap, *splits, _pair(likeness(effects, printed.loc[label, columns].to_numpy(float))),
+                      f"{near[0]:.2f} -> {near[1]:.2f}", f"{changed} of {len(DRIVERS)}"])
     return lines
 
 
@@ -206,8 +191,22 @@ def _pair(found: dict[str, float]) -> str:
     return f"{found['spearman']:.2f} / {found['cosine']:.2f}"
 
 
-def _spelt(table: pd.DataFrame) -> str:
-    return "Precipation" if "Precipation_base" in table else "Precipitation"
+def markdown(head: Sequence[str], rows: Rows) -> str:
+    """Return a table as Markdown."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [list(head), ["---"] * len(head), *rows])
+
+
+def append(results: Path, heading: str, rows: Rows) -> None:
+    """Add rows, each with today's date and the kind of machine, to the table under a heading."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    first = f"| {datetime.date.today()} | {os.cpu_count()} cores, {memory:.0f} GB | "
+    lines = results.read_text(encoding="utf-8").splitlines()
+    start = next(number for number, text in enumerate(lines) if text.startswith("## ") and heading in text)
+    end = next(number for number in range(start + 1, len(lines)) if lines[number].startswith("|---")) + 1
+    while end < len(lines) and lines[end].startswith("|"):
+        end += 1
+    lines[end:end] = [first + " | ".join(cells) + " |" for cells in rows]
+    results.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -215,19 +214,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("RECO_DATA", ROOT.parent / "shared" / "data")))
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "ter_towers")
+    parser.add_argument("--results", type=Path, help="Markdown file whose tables get the rows, such as RESULTS.md")
     parser.add_argument("--processes", type=int, default=0)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     data = options.data / "flux_ter_causal_xgb_monthly"
     table = read_table(data)
-    lines = [f"## CIML-TER on {len(np.unique(table.site))} towers ({len(np.unique(table.group))} tower groups), "
-             f"{len(table)} site-months, {len(DRIVERS)} drivers", ""]
-    found, _ = skill(table, options.processes, options.out)
-    lines += [*found, "", *structure(table, data, options.processes)]
-    text = "\n".join([*lines, "", f"{(time.monotonic() - started) / 60:.1f} minutes."]) + "\n"
+    biomes = sorted(set(table.stratum))
+    tables = dict(zip(("part a (", "part a: biomes", "part a: causal weights", "part a: structure"),
+                      (*skill(table, options.processes, options.out), structure(table, data, options.processes))))
+    heads = (SKILL, ("model", *biomes), GAP, ALIKE)
+    text = (f"# CIML-TER on {len(np.unique(table.site))} towers ({len(np.unique(table.group))} tower groups), "
+            f"{len(table)} site-months, {len(DRIVERS)} drivers; g C m-2 month-1\n\n"
+            + "\n\n".join(markdown(head, rows) for head, rows in zip(heads, tables.values()))
+            + f"\n\n{(time.monotonic() - started) / 60:.1f} minutes.\n")
     (options.out / "results.md").write_text(text, encoding="utf-8")
     print(text)
+    for heading, rows in tables.items() if options.results else ():
+        append(options.results, heading, rows)
     return 0
 
 

@@ -32,8 +32,8 @@ class LayerFinish(QgsProcessingLayerPostProcessorInterface):
     def postProcessLayer(self, layer, context, feedback):
         """Finish a layer that was just added to the project."""
         layer.setCustomProperty(ORDER, self._order)
-        if hasattr(layer, "bandCount"):
-            set_time(layer)
+        layer.loadDefaultStyle()  # the style beside the file: Processing loads rasters without it
+        set_time(layer)
         describe(layer, self._output, self._history)
         place(layer, self._group, self._order, context.project() or QgsProject.instance())
         layer.triggerRepaint()

@@ -20,6 +20,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import rasterio
 from house import LIBRARY_PYTHON, QGIS_PROCESS, RECO, ROOT, has_qgis, qgis_environment, say
 
 RUNS = ROOT / "runs"
@@ -119,18 +120,22 @@ def installed_plugin(folder: Path) -> dict[str, str]:
 
 def row(part: str, name: str, seconds: float, through: str) -> None:
     """Write one row of results."""
-    base = name.replace("-window", "")
-    record = json.loads((RUNS / name / "run.json").read_text(encoding="utf-8"))
-    model = json.loads((RUNS / base / "model" / "model.json").read_text(encoding="utf-8"))
-    details = record.get("details", {})
-    scores = model.get("scores", {}).get("held_out", {})
+    model = json.loads((RUNS / name.replace("-window", "") / "model" / "model.json").read_text(encoding="utf-8"))["meta"]
+    held_out = model["scores"]["held_out"]
+    with rasterio.open(RUNS / name / "applicability.tif") as file:
+        near = file.read(masked=True)
+    boosters = boosters_of(model)
+    sixth = f"{float((near.compressed() >= 0.5).mean()):.2f}" if part == "b" else str(boosters)
     line = "| " + " | ".join(str(item) for item in (
-        datetime.date.today(), machine(), details.get("towers", model.get("sites", "")),
-        details.get("samples", model.get("samples", "")), f"{scores.get('r2_nse', float('nan')):.3f}",
-        details.get("pixels", ""), details.get("applicable_share", details.get("boosters", "")),
-        f"{seconds:.0f}", through)) + " |"
+        datetime.date.today(), machine(), held_out["sites"], held_out["n"], f"{held_out['r2_nse']:.3f}",
+        f"{near.count()} of {near.size}", sixth, f"{seconds:.0f}", through)) + " |"
     say(line)
     append(f"`make real`, part {part}", line)
+
+
+def boosters_of(model: dict) -> int:
+    """Return how many boosters the estimate and the contributions are the mean of."""
+    return int(model["scores"]["folds"]) * len(model["provenance"]["seeds"])
 
 
 def machine() -> str:

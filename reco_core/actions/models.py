@@ -167,7 +167,7 @@ def _provenance(samples: xr.Dataset, table: Table, recipe: Recipe) -> dict[str, 
     return {"model": recipe.name, "weights": recipe.weights if template.seeded else "none", "alpha": recipe.alpha,
             "per_class": recipe.per_class, "settings": template.all_settings(),
             "seeds": list(recipe.seeds if template.seeded else recipe.seeds[:1]), "fold_seed": recipe.seed,
-            "sites": len(np.unique(table.site)), "groups": len(np.unique(table.group)),
+            "samples": len(table), "sites": len(np.unique(table.site)), "groups": len(np.unique(table.group)),
             "first": step_label(times.min(), step), "last": step_label(times.max(), step),
             "drivers_source": samples.attrs.get("drivers_source", ""), "history": samples.attrs.get("history", ""),
             "citations": _cited(citations(recipe.name), samples)}

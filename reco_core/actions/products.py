@@ -147,7 +147,7 @@ class Trend(Product):
     def __init__(self, writer: RasterWriter, series: AnnualSeries, min_years: int, engine: str = "own") -> None:
         self.writer, self.series = writer, series
         self.min_years, self.engine = min_years, engine
-        self.per_pixel = 8.0 * (3 * series.kept + 10)
+        self.per_pixel = series.bytes_per_pixel + 8.0 * 10
         self.valid = 0
 
     def begin(self, tile: Tile) -> None:

@@ -55,8 +55,7 @@ def write_report(folder: Path, output: str | Path, *, title: str, record: Mappin
         The folder holds no estimate, or a table lacks a column.
     """
     inputs = gather(folder, title=title, record=record, model=model, scores=scores, progress=progress.span(0.0, 0.6))
-    progress(0.6, "Drawing the figures")
-    html = build_report(inputs)
+    html = build_report(inputs, progress.span(0.6, 0.95))
     progress(0.95, "Writing the report")
     with atomic(output) as part:
         part.write_text(html, encoding="utf-8", newline="\n")

@@ -55,7 +55,8 @@ TREND_OUTPUT = output(
 
 TREND_PARAMS = (
     Param("annual", "choice", "Annual value",
-          "How time steps become years before the trend: sum, mean, or none to use the series as it is.",
+          "How time steps become years before the trend: sum, mean, or none to use the series as it is. Up to a "
+          "quarter of a year may be missing in a pixel; it is filled with the pixel's mean of the same month.",
           default="sum", choices=("sum", "mean", "none")),
     Param("min_years", "integer", "Fewest values", "Pixels with fewer valid values become nodata.",
           default=10, minimum=3, maximum=10000),

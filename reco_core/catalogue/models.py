@@ -16,7 +16,8 @@ WEIGHTS = Param(
     "weights", "choice", "Feature weights",
     "How boosting favours drivers: pooled uses PCMCI+ over all training sites together, site_mean averages "
     "one run per site, by_pft runs one per vegetation class, uniform gives every driver the same weight "
-    "(the baseline), shuffled permutes the pooled weights (a control).",
+    "(the baseline), shuffled permutes the pooled weights, or those of each class where each has its own "
+    "model (a control).",
     default="pooled", choices=("pooled", "site_mean", "by_pft", "uniform", "shuffled"))
 PER_CLASS = Param(
     "per_class", "flag", "One model per class",
@@ -33,7 +34,8 @@ ALPHA = Param("alpha", "number", "Significance level", "Level of the independenc
 SETTINGS = Param(
     "settings", "text", "Model settings",
     "Model settings as name=value pairs separated by commas, for example "
-    "max_depth=4,learning_rate=0.05. Empty: those of the published method.",
+    "max_depth=4,learning_rate=0.05, or the preset robust (fewer, stronger regularised trees, no early "
+    "stopping). Empty: those of the published method.",
     optional=True, advanced=True)
 
 FIT_PARAMS = (SAMPLES, MODEL, WEIGHTS, PER_CLASS, FOLDS, SEEDS, SEED, ALPHA, SETTINGS, PROCESSES)

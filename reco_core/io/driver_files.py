@@ -19,7 +19,7 @@ from .driver_values import check_range
 from .files import require as require_path
 from .geotiff_stacks import raster_layers
 from .grid import Grid, spatial_ref
-from .grid_contract import Mismatches, on_one_calendar, on_one_grid, raise_first, repeat_months
+from .grid_contract import Mismatches, calendar_notes, on_one_calendar, on_one_grid, raise_first, repeat_months
 from .layers import Layer, settled, short
 from .netcdf import dataset_layers, is_netcdf, is_zarr
 from .regions import crop
@@ -80,7 +80,8 @@ def open_drivers(drivers: str | Path | Sequence[str | Path] | None = None, layer
     mask = next((layer for layer in given if layer.name == INSIDE), None)
     chosen = _choose([layer for layer in given if layer.name != INSIDE], require)
     gridded = on_one_grid(chosen if mask is None else [*chosen, mask], align, found)
-    dated, axis = on_one_calendar(gridded, parse_period(period), time_step, found)
+    chosen_period = parse_period(period)
+    dated, axis = on_one_calendar(gridded, chosen_period, time_step, found)
     complete, left = repeat_months(dated, axis)
     for name in left:
         logging.getLogger("reco").warning("'%s' is left out: twelve months need drivers with dates", name)
@@ -89,7 +90,7 @@ def open_drivers(drivers: str | Path | Sequence[str | Path] | None = None, layer
                             "Give another driver with dates, or the driver itself with dates")
     converted, errors = in_canonical_units(complete, dict(units or {}))
     raise_first(found, errors)
-    ds = _dataset(converted, axis)
+    ds = _dataset(converted, axis, calendar_notes(axis, chosen_period) if axis else [])
     return crop(ds, region) if region else ds
 
 
@@ -172,7 +173,7 @@ def _choose(layers: list[Layer], require: Sequence[str] | None) -> list[Layer]:
     return [layer for layer in layers if layer.name in wanted or layer.name in ALWAYS_KEPT]
 
 
-def _dataset(layers: Sequence[Layer], axis: Axis | None) -> xr.Dataset:
+def _dataset(layers: Sequence[Layer], axis: Axis | None, notes: list[str]) -> xr.Dataset:
     """Return the layers, which fit each other, as one dataset."""
     grid = layers[0].grid
     x, y = grid.xy()
@@ -181,7 +182,6 @@ def _dataset(layers: Sequence[Layer], axis: Axis | None) -> xr.Dataset:
         ds = ds.assign_coords(time=axis.times.astype("datetime64[ns]"))
         ds.attrs["time_step"] = axis.time_step
     ds = ds.assign_coords(spatial_ref=spatial_ref(grid))
-    notes: list[str] = []
     history: list[str] = []
     for layer in layers:
         data = layer.data if layer.axis is not None else layer.data.isel(time=0)

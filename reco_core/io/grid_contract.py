@@ -8,7 +8,7 @@ from typing import Iterable, Sequence
 import numpy as np
 
 from ..errors import GridError, RecoError
-from ..vocabulary.calendar import step_label
+from ..vocabulary.calendar import step_days, step_label, step_start
 from .dates import Axis
 from .grid import Grid, crs_name, same_crs
 from .layers import DIMS, Layer
@@ -140,8 +140,6 @@ def on_one_calendar(layers: Sequence[Layer], period: tuple[np.datetime64 | None,
 
 def _within(times: np.ndarray, period: tuple[np.datetime64 | None, np.datetime64 | None], step: str) -> np.ndarray:
     """Return the numbers of the time steps whose first day lies in the period, widened to whole steps at its start."""
-    from ..vocabulary.calendar import step_start
-
     good = np.ones(times.shape, dtype=bool)
     if period[0] is not None:
         good &= times >= step_start(np.array([period[0]]), step)[0]
@@ -170,6 +168,20 @@ def _calendar_difference(layer: Layer, reference: Layer) -> str:
 def _span(axis: Axis) -> str:
     first, last = (step_label(time, axis.time_step) for time in axis.times[[0, -1]])
     return f"{first} to {last} ({len(axis.times)} time steps)"
+
+
+def calendar_notes(axis: Axis, period: tuple[np.datetime64 | None, np.datetime64 | None]) -> list[str]:
+    """Return what the user should know of a time axis: that it does not fill the period, or has gaps."""
+    notes = []
+    ends = axis.times + step_days(axis.times, axis.time_step).astype(int)
+    early = period[0] is not None and step_start(np.array([period[0]]), axis.time_step)[0] < axis.times[0]
+    late = period[1] is not None and ends[-1] <= period[1]
+    if early or late:
+        notes.append(f"the drivers do not fill the period: they have {_span(axis)}")
+    gaps = int((axis.times[1:] > ends[:-1]).sum())
+    if gaps:
+        notes.append(f"time steps are missing at {gaps} places between {_span(axis)}")
+    return notes
 
 
 def repeat_months(layers: Iterable[Layer], axis: Axis | None) -> tuple[list[Layer], list[str]]:

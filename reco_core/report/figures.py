@@ -8,6 +8,7 @@ from typing import Callable, Collection, Iterator, Optional
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..progress import SILENT, Progress
 from . import figures_drivers, figures_groups, figures_maps, figures_series, figures_skill
 from .canvas import png, style
 from .inputs import ReportInputs
@@ -33,11 +34,13 @@ class Picture:
     place: str = ""
 
 
-def all_figures(inputs: ReportInputs, only: Collection[str] = ()) -> list[Picture]:
+def all_figures(inputs: ReportInputs, only: Collection[str] = (), progress: Progress = SILENT) -> list[Picture]:
     """Return the figures that can be drawn from what is given, or `only` those of these names."""
     pictures = []
     with style():
-        for name, section, title, caption, place, draw in _plan(inputs):
+        plan = list(_plan(inputs))
+        for number, (name, section, title, caption, place, draw) in enumerate(plan):
+            progress(number / len(plan), f"Drawing: {title.lower()}")
             figure = draw() if not only or name in only else None
             if figure is not None:
                 pictures.append(Picture(name, section, title, caption, png(figure), place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from .canvas import HALF, new_figure
 from .inputs import Held, Skill
@@ -25,7 +26,9 @@ def scatter(held: Held, unit: str, scores: dict[str, float], title: str) -> Figu
     if x.size > DENSE:
         cells = axes.hexbin(x, y, gridsize=46, extent=(low, high, low, high), norm=LogNorm(vmin=1), cmap="viridis",
                             mincnt=1, linewidths=0.1)
-        colours = figure.colorbar(cells, ax=axes, label="Records per cell [count]", shrink=0.75, aspect=26, pad=0.02)
+        colours = figure.colorbar(cells, ax=axes, label="Records per cell [count]", shrink=0.75, aspect=26, pad=0.02,
+                                  format=FuncFormatter(lambda value, _place: f"{value:g}"))
+        colours.minorformatter = NullFormatter()
         colours.outline.set_linewidth(0.5)  # type: ignore[operator]
     else:
         axes.plot(x, y, linestyle="none", marker="o", markersize=3.2, color=ACCENT, alpha=0.45, markeredgewidth=0,

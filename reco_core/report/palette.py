@@ -34,7 +34,7 @@ STYLE: dict[str, Any] = {
     "xtick.major.width": 0.7, "ytick.major.width": 0.7, "text.color": INK, "legend.frameon": False,
     "legend.fontsize": 8.0, "figure.facecolor": "white", "savefig.facecolor": "white",
     "hatch.linewidth": 0.5, "axes.grid": False, "grid.color": "#e3e7e9", "grid.linewidth": 0.7,
-    "axes.axisbelow": True, "svg.hashsalt": "reco", "mathtext.fontset": "dejavusans",
+    "axes.axisbelow": True, "text.parse_math": False,
 }
 
 _SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from ..deps import need
+from ..progress import SILENT, Progress
 from ..version import __version__
 from . import words
 from .inputs import ReportInputs, ScoreRow
@@ -24,12 +25,14 @@ SCHEMES = {"grouped": "whole sites held out", "loso": "one site held out at a ti
 SCHEME_ORDER = tuple(SCHEMES)
 
 
-def build_report(inputs: ReportInputs) -> str:
+def build_report(inputs: ReportInputs, progress: Progress = SILENT) -> str:
     """Return the report as HTML text with all images inside.
 
     Parameters
     ----------
     inputs : ReportInputs
+    progress : Progress
+        Asked before each figure, so that drawing can be stopped.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def build_report(inputs: ReportInputs) -> str:
                                      undefined=jinja2.StrictUndefined)
     template = environment.from_string((HERE / "template.html").read_text(encoding="utf-8"))
     pictures: dict[str, list[dict[str, Any]]] = {}
-    for count, picture in enumerate(all_figures(inputs), start=1):
+    for count, picture in enumerate(all_figures(inputs, progress=progress), start=1):
         width, height = (int.from_bytes(picture.png[at:at + 4], "big") for at in (16, 20))
         pictures.setdefault(picture.section, []).append({
             "number": count, "name": picture.name, "title": picture.title, "caption": picture.caption,

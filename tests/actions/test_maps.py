@@ -264,6 +264,7 @@ def series(path, years=14, gaps=True):
     values = 50 + rng.normal(0, 3, (12 * years, 5, 4)) + np.arange(12 * years)[:, None, None] / 12
     if gaps:
         values[7, 0, 0] = np.nan
+        values[24:30, 0, 1] = np.nan
         values[:, 1, 1] = np.nan
     bands = [str(month)[:7] for month in drivers["time"].values]
     with RasterWriter(path, Grid.of(drivers), bands, unit=UNIT, tags={"MODEL_ID": "abc"}) as writer:
@@ -274,13 +275,15 @@ def series(path, years=14, gaps=True):
 def test_trend(tmp_path):
     """The trend of a raster is that of its annual sums, with units in every band."""
     values = series(tmp_path / "flux.tif")
-    run_step("trend", {"estimate": str(tmp_path / "flux.tif"), "output": str(tmp_path / "trend.tif")})
+    said = run_step("trend", {"estimate": str(tmp_path / "flux.tif"), "output": str(tmp_path / "trend.tif")})
     annual = values.reshape(14, 12, 5, 4).astype("float64").sum(axis=1)
+    annual[0, 0, 0] = np.nansum(values[:12, 0, 0], dtype="float64") + np.nanmean(values[7::12, 0, 0], dtype="float64")
+    assert any(line.endswith("mean of the same month: 1") for line in said["summary"])
     expected = trend_maps(annual, 2001.0 + np.arange(14))
     got = read(tmp_path / "trend.tif")
     for band, name in enumerate(("slope", "relative", "p", "low", "high")):
         np.testing.assert_allclose(got[band], expected[name], rtol=1e-6, err_msg=name)
-    assert got[5, 0, 0] == 13 and got[5, 2, 2] == 14 and np.isnan(got[:, 1, 1]).all()
+    assert got[5, 0, 1] == 13 and got[5, 0, 0] == got[5, 2, 2] == 14 and np.isnan(got[:, 1, 1]).all()
     assert got[0, 2, 2] == pytest.approx(theil_sen(annual[:, 2, 2]).slope, rel=1e-6)
     with rasterio.open(tmp_path / "trend.tif") as file:
         assert file.descriptions == ("slope", "relative slope", "p", "low", "high", "n")

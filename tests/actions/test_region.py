@@ -96,7 +96,6 @@ def test_the_trend_is_the_worlds(result):
     """Warming and greening show as more respiration."""
     _, folder = result
     slope = read(folder / "trend.tif")[0]
-    print(slope)
     assert np.nanmean(slope > 0) > 0.8 and np.isfinite(slope).sum() > 20
 
 

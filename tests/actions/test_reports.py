@@ -11,14 +11,14 @@ import pytest
 from reco_core import world
 from reco_core.actions.report_survey import Survey
 from reco_core.actions.reports import gather, presentable, report, result_paths, write_report
-from reco_core.errors import GridError, SchemaError
+from reco_core.errors import Cancelled, GridError, SchemaError
 from reco_core.evaluation.crossval import Predictions, score_rows, summarise
 from reco_core.explain.maps import dominant_driver, group_shares, shares
 from reco_core.io.artifact import write_artifact
 from reco_core.io.dependence import write_dependence
 from reco_core.io.geotiff import RasterWriter
 from reco_core.io.grid import Grid
-from reco_core.progress import SILENT
+from reco_core.progress import SILENT, Progress
 from reco_core.trends.maps import NAMES, trend_maps, trend_units
 from reco_core.vocabulary import variable
 
@@ -199,6 +199,16 @@ def test_parameters_of_a_fit_are_shown_only_if_there_was_one():
     parameters = {"model": "model", "seeds": 20, "method": "causal_xgboost", "members": "all"}
     assert presentable({"parameters": parameters})["parameters"] == {"model": "model", "members": "all"}
     assert "seeds" in presentable({"parameters": {**parameters, "model": None}})["parameters"]
+
+
+def test_drawing_can_be_stopped(folder, model, tmp_path):
+    """Asked to stop between two figures, the report stops and leaves nothing."""
+    seen = []
+    progress = Progress(lambda fraction, message: seen.append(message), lambda: any("Drawing" in m for m in seen))
+    with pytest.raises(Cancelled):
+        write_report(folder, tmp_path / "report.html", title="", record={}, model=str(model), progress=progress)
+    assert list(tmp_path.iterdir()) == []
+    assert sum("Drawing" in message for message in seen) == 1
 
 
 def test_large_rasters_are_drawn_small(tmp_path):

@@ -204,6 +204,9 @@ def test_shifted_calendars_need_a_period(stack):
     ds = open_drivers(paths, period="2001-02/2001-12")
     assert (days(ds)[0], days(ds)[-1]) == ("2001-02-01", "2001-12-01")
     assert np.array_equal(ds["lai"].values, field(12, ON, low=0, high=6)[:11])
+    assert "period" not in ds.attrs["notes"]
+    notes = open_drivers(paths[0], period="2000/2001").attrs["notes"]
+    assert "do not fill the period: they have 2001-01 to 2001-12" in notes
     with pytest.raises(GridError, match=r"ta\.tif.*no time step in the period \(2001-01 to 2001-12"):
         open_drivers(paths, period="2010/2011")
 

@@ -81,6 +81,7 @@ def test_more_real_stacks(real_data, name, crs, count):
     """The CRS comes from the grid mapping, and every month has its layer."""
     ds = open_drivers(real_data(name))
     assert (ds.attrs["time_step"], ds.sizes["time"]) == ("month", count)
+    assert ("are missing at" in ds.attrs.get("notes", "")) == (count == 113)
     assert not crs or crs_name(Grid.of(ds).crs_wkt) == crs
     assert np.isfinite(ds[next(iter(ds.data_vars))].isel(time=5).values).any()
 

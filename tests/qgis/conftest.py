@@ -57,15 +57,23 @@ def plugin_folder(archive, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def reco(plugin_folder, qgis_app, qgis_processing):
-    """The provider, registered."""
+def registry(plugin_folder, qgis_app, qgis_processing):
+    """The registry of algorithms; at the end our provider is taken out of it."""
     from qgis.core import QgsApplication
-    from reco.provider import RecoProvider
 
-    provider = RecoProvider()
-    assert QgsApplication.processingRegistry().addProvider(provider)
-    yield provider
-    QgsApplication.processingRegistry().removeProvider(provider)
+    found = QgsApplication.processingRegistry()
+    yield found
+    found.removeProvider("reco")
+
+
+@pytest.fixture
+def reco(registry):
+    """The provider, registered."""
+    if registry.providerById("reco") is None:
+        from reco.provider import RecoProvider
+
+        assert registry.addProvider(RecoProvider())
+    return registry.providerById("reco")
 
 
 @pytest.fixture

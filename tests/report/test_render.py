@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from reco_core.report.inputs import Frame, Note, ScoreRow, Series, Skill
+from reco_core.report.inputs import Driver, Frame, Note, ScoreRow, Series, Skill
 from reco_core.report.render import SECTIONS, build_report
 
+BARE = {"seasons": {}, "shares": None, "groups": None, "dominant": None, "trend": {}, "dependence": {}}
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
@@ -95,15 +96,18 @@ def test_skill_starts_with_held_out_sites(html):
 
 
 def test_foreign_text_is_shown_not_run(inputs):
-    """Markup in titles, file names, notes, classes and parameters stays text."""
-    bad = "<script>alert('x')</script>"
+    """Markup in titles, file names, notes, drivers, classes and parameters stays text."""
+    bad = "<script>alert('$x$ $_')</script>"
     given = inputs(
-        title=bad, region=bad, notes=[Note(bad, True)], model={bad: bad},
+        **BARE, title=bad, region=bad, notes=[Note(bad, True)], model={bad: bad},
         record={"parameters": {bad: bad}, "inputs": {bad: bad}, "citations": [bad], "versions": {bad: bad}},
-        skill=Skill([ScoreRow(bad, "grouped", {"n": 3, "r2_nse": 0.1}, "pooled")]))
+        drivers=[Driver("ta", bad, bad, bad)], driver_numbers={"ta": {"mean": 1.0, "sd": 0.1, "dominant": 1.0}},
+        skill=Skill([ScoreRow(bad + name, "grouped", {"n": 3, "r2_nse": 0.1, "mae": 1.0}, "class") for name in "ab"]))
     html = build_report(given)
     assert "<script" not in html
-    assert Page(html).text.count(bad) >= 10
+    assert Page(html).text.count(bad) >= 12
+    assert "fig-importance" in html
+    assert "fig-class_skill" in html
 
 
 def test_report_is_reproducible_and_small(inputs, html):
@@ -114,9 +118,9 @@ def test_report_is_reproducible_and_small(inputs, html):
 
 def test_report_lives_with_little(inputs):
     """A flux of one time step alone, without skill, drivers and trend, gives a page that says what it lacks."""
-    bare = inputs(series=Series(("2001-01",), np.array([84.6])), maps={"flux": inputs().maps["flux"]}, seasons={},
-                  drivers=(), shares=None, groups=None, dominant=None, trend={}, driver_numbers={}, dependence={},
-                  skill=None, model={}, record={}, notes=(), numbers={"mean": 84.6, "area": 1e9})
+    bare = inputs(**BARE, series=Series(("2001-01",), np.array([84.6])), maps={"flux": inputs().maps["flux"]},
+                  drivers=(), driver_numbers={}, skill=None, model={}, record={}, notes=(),
+                  numbers={"mean": 84.6, "area": 1e9})
     page = Page(build_report(bare))
     assert "skill of this model on unseen sites is unknown" in page.text
     assert [attrs["id"] for tag, attrs in page.tags if tag == "section"] == [
@@ -124,7 +128,8 @@ def test_report_lives_with_little(inputs):
 
 
 def test_projected_maps_are_drawn(inputs):
-    """A grid in metres gets kilometres along its edges and its CRS in the text."""
-    html = build_report(inputs(frame=Frame(4.0e6, 4.1e6, 2.8e6, 3.0e6, "EPSG:3035 (LAEA)", False)))
+    """A grid in metres is drawn without latitudes, and its CRS stands in the text."""
+    html = build_report(inputs(**BARE, frame=Frame(4.0e6, 4.1e6, 2.8e6, 3.0e6, "EPSG:3035 (LAEA)", False)))
     assert "EPSG:3035 (LAEA)" in html
+    assert "fig-flux" in html
     assert "fig-profile" not in html

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reco_core.trends import AnnualSeries, decimal_years
+from reco_core.trends import AnnualSeries, decimal_years, trend_maps
 
 
 def months(first: str, last: str) -> np.ndarray:
@@ -29,22 +29,54 @@ def test_sum_and_mean_of_months():
     assert np.array_equal(gather(times, "month", "mean", cube)[1] * 12, total)
 
 
-def test_a_missing_month_makes_the_year_missing():
-    """A sum over eleven months is no annual sum; the other pixel keeps its year."""
-    cube = np.ones((24, 2))
+def test_a_missing_month_is_filled_with_its_usual_value():
+    """Up to a quarter of a year is filled with the pixel's mean of the same month; more makes it missing."""
+    cube = np.arange(36.0)[:, None] * np.ones((36, 3))
     cube[3, 0] = np.nan
+    cube[[12, 13, 14, 15], 1] = np.nan
+    total = gather(months("2001-01", "2003-12"), "month", "sum", cube)[1]
+    assert total[0].tolist() == [66 - 3 + (15 + 27) / 2, 66, 66]
+    assert np.isnan(total[1, 1]) and total[1, 0] == total[1, 2] == 210
+    mean = gather(months("2001-01", "2003-12"), "month", "mean", cube)[1]
+    np.testing.assert_allclose(mean * 12, total, rtol=1e-14)
+
+
+def test_a_month_that_is_never_there():
+    """A month without any value in any year has no usual value: no year is whole."""
+    cube = np.ones((24, 2))
+    cube[::12, 0] = np.nan
     total = gather(months("2001-01", "2002-12"), "month", "sum", cube)[1]
-    assert np.isnan(total[0, 0]) and total[0, 1] == 12 and total[1, 0] == 12
+    assert np.isnan(total[:, 0]).all() and (total[:, 1] == 12).all()
 
 
-def test_a_month_that_was_never_added():
-    """A month of which nothing is known makes its year missing everywhere."""
+def test_months_that_were_never_added():
+    """Months of which nothing is known are missing like the others."""
     series = AnnualSeries(months("2001-01", "2002-12"), "month", "sum")
     series.start((2,))
-    for step in range(1, 24):
+    for step in range(5, 24):
         series.add(step, np.ones(2))
     values = series.values()
     assert np.isnan(values[0]).all() and values[1].tolist() == [12, 12]
+
+
+def test_a_series_as_it_is_keeps_its_gaps():
+    """Nothing is filled where time steps stay time steps."""
+    series = AnnualSeries(months("2001-01", "2001-12"), "month", "none")
+    series.start((1,))
+    series.add(4, np.array([2.0]))
+    assert np.isnan(series.values()[:, 0]).sum() == 11
+
+
+def test_gaps_at_random_do_not_bend_the_trend():
+    """With a tenth of the months missing the slope of the annual sums stays that of the truth."""
+    rng = np.random.default_rng(0)
+    month = np.arange(240)
+    cube = 50 + 40 * np.cos(2 * np.pi * month / 12)[:, None] + 0.2 * (month // 12)[:, None] + np.zeros((240, 300))
+    holes = np.where(rng.random(cube.shape) < 0.1, np.nan, cube)
+    series, values = gather(months("2001-01", "2020-12"), "month", "sum", holes)
+    slope = trend_maps(values, series.times)["slope"]
+    assert np.nanmedian(slope) == pytest.approx(2.4 * 0.9, rel=0.05), "filling with the mean takes a tenth of the slope"
+    assert np.isfinite(values).mean() > 0.95
 
 
 def test_years_that_are_not_whole_are_dropped():
