@@ -1,7 +1,7 @@
 """Starts processes and listens to them; the only file of the plugin that does.
 
-Standard library and `feedback` alone: two threads read the pipes, the
-algorithm's own thread asks ten times a second whether the user wants to stop.
+Two threads read the pipes, the algorithm's own thread asks ten times a second
+whether the user wants to stop.
 The pipe to the child's standard input stays open for as long as it shall run.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from qgis.core import QgsProcessingException
+from qgis.PyQt.QtCore import QCoreApplication, QEventLoop, QThread
 
 from .core import PLUGIN_FOLDER
 
@@ -87,7 +88,10 @@ def _read(stream, tag, lines):
 def _listen(process, lines, feedback, on_line):
     """Hand on lines until both pipes have ended; return whether the user cancelled."""
     open_pipes, cancelled, deadline = 2, False, None
+    in_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
     while open_pipes:
+        if in_main_thread:  # qgis_process hears Ctrl-C only when events are handled
+            QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         with suppress(queue.Empty):
             tag, line = lines.get(timeout=POLL)
             if line is None:

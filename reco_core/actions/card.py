@@ -23,14 +23,18 @@ def skill_line(fitted: FittedModel) -> str:
     held = fitted.scores["held_out"]
     line = (f"On sites not seen ({fitted.scores['folds']} folds, {held['sites']} sites): R² "
             f"{_text('{:.3f}', held['r2_nse'])}")
-    if np.isfinite(held.get("r2_nse_low", np.nan)):
+    if _known(held.get("r2_nse_low")):
         line += f" (95 % over sites {held['r2_nse_low']:.2f} to {held['r2_nse_high']:.2f})"
     return line + (f", MAE {_text('{:.2f}', held['mae'])}, RMSE {_text('{:.2f}', held['rmse'])}, bias "
                    f"{_text('{:+.2f}', held['bias'])} {fitted.target_unit}")
 
 
+def _known(value: Any) -> bool:
+    return value is not None and bool(np.isfinite(value))
+
+
 def _text(form: str, value: Any) -> str:
-    return form.format(value) if value is not None and np.isfinite(value) else "-"
+    return form.format(value) if _known(value) else "-"
 
 
 def _head(fitted: FittedModel) -> list[str]:
@@ -83,7 +87,7 @@ def _caveats(fitted: FittedModel) -> list[str]:
     few = [f"{row['name']} ({row['sites']})" for row in fitted.scores["by_class"] if row["sites"] < 5]
     if few:
         lines.append(f"- Classes with fewer than five sites: {', '.join(few)}.")
-    weak = [row["name"] for row in fitted.scores["by_class"] if row["r2_nse"] is not None and row["r2_nse"] < 0.2]
+    weak = [row["name"] for row in fitted.scores["by_class"] if _known(row["r2_nse"]) and row["r2_nse"] < 0.2]
     if weak:
         lines.append(f"- Classes hardly predicted at new sites (R² below 0.2): {', '.join(map(str, weak))}.")
     pooled = sorted({label for model in fitted.folds for label in getattr(model, "pooled_classes_", ()) if label})

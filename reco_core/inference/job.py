@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROWS = 16384
 LARGEST_ERROR = 1e-4
-ESTIMATE_SHARE = 0.3  # of the time of a batch, where contributions are wanted too
+ESTIMATE_SHARE = 0.5  # of the time of a batch, where contributions are wanted too
 Contribute = Callable[[np.ndarray, Optional[np.ndarray], Progress], np.ndarray]
 
 

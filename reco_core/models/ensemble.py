@@ -103,6 +103,9 @@ def run_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, keep: bool = Tr
     table.check()
     template = recipe.model(table)
     template.check(table.features)
+    if recipe.per_class and not (table.stratum != "").any():
+        raise SampleError("One model per class is asked for, but no site has a vegetation class",
+                          "Give classes with a site table (read_observations, sites=...), or fit one model for all")
     numbers = np.unique(fold)
     if len(numbers) < 2:
         raise SampleError("There is one fold only: nothing would be held out", "Give at least 2 folds")

@@ -176,6 +176,13 @@ def test_nothing_to_learn(change, words):
         run_folds(replace(table, **change), folds_of(table), QUICK, processes=1)
 
 
+def test_no_classes():
+    """One model per class needs classes."""
+    table = replace(make_table(), stratum=np.full(432, ""))
+    with pytest.raises(SampleError, match="no site has a vegetation class"):
+        run_folds(table, folds_of(table), replace(QUICK, per_class=True), processes=1)
+
+
 def test_one_fold_holds_nothing_out():
     """A single fold is refused."""
     table = make_table()
