@@ -16,6 +16,7 @@ from . import bands, compat
 GROUP = "RECO"
 ORDER = "reco/order"
 DATES = "reco/band_dates"
+LAST_KEPT = 200
 _kept = []  # QGIS holds post-processors weakly: without this list they would be gone when layers load
 
 
@@ -28,6 +29,7 @@ class LayerFinish(QgsProcessingLayerPostProcessorInterface):
         self._order = order
         self._group = group
         self._history = history
+        self.is_shown = False
 
     def postProcessLayer(self, layer, context, feedback):
         """Finish a layer that was just added to the project."""
@@ -35,7 +37,7 @@ class LayerFinish(QgsProcessingLayerPostProcessorInterface):
         layer.loadDefaultStyle()  # the style beside the file: Processing loads rasters without it
         set_time(layer)
         describe(layer, self._output, self._history)
-        place(layer, self._group, self._order, context.project() or QgsProject.instance())
+        place(layer, self._group, self._order, context.project() or QgsProject.instance(), self.is_shown)
         layer.triggerRepaint()
 
 
@@ -53,6 +55,7 @@ def register(context, step, paths, unnamed, history):
     history : list of str
         Lines for the metadata of the layers.
     """
+    finishes = []
     for order, output in enumerate(step.outputs):
         path = paths.get(output.name)
         if not path or output.kind != "raster_out":
@@ -62,9 +65,12 @@ def register(context, step, paths, unnamed, history):
             details = QgsProcessingContext.LayerDetails(output.title, project, output.name.upper())
             context.addLayerToLoadOnCompletion(path, details)
         if context.willLoadLayerOnCompletion(path):
-            finish = LayerFinish(output, order, group_name(path), history)
-            _kept.append(finish)
-            context.layerToLoadOnCompletionDetails(path).setPostProcessor(finish)
+            finishes.append(LayerFinish(output, order, group_name(path), history))
+            context.layerToLoadOnCompletionDetails(path).setPostProcessor(finishes[-1])
+    if finishes:
+        finishes[0].is_shown = True
+    _kept.extend(finishes)
+    del _kept[:-LAST_KEPT]
 
 
 def group_name(path):
@@ -74,20 +80,21 @@ def group_name(path):
     return GROUP if temporary or not folder else "{}: {}".format(GROUP, folder)
 
 
-def place(layer, group, order, project):
-    """Move a layer into a group, in the order of the outputs; only the first one is shown at once."""
+def place(layer, group, order, project, is_shown):
+    """Move a layer into a group, in the order of the outputs; the others are switched off."""
     root = project.layerTreeRoot()
     node = root.findLayer(layer.id())
     if node is None:
         return
     parent = root.findGroup(group) or root.insertGroup(0, group)
-    others = [child for child in parent.children() if child is not node and hasattr(child, "layer")]
+    children = parent.children()  # the layer may be among them: QGIS adds layers beside the current one
+    others = [child for child in children if child is not node and hasattr(child, "layer")]
     before = [child for child in others
               if child.layer() is not None and int(child.layer().customProperty(ORDER, 0)) <= order]
     copy = node.clone()
-    copy.setItemVisibilityChecked(not others or order == 0)
-    copy.setExpanded(order == 0)
-    parent.insertChildNode(len(before), copy)
+    copy.setItemVisibilityChecked(is_shown)
+    copy.setExpanded(is_shown)
+    parent.insertChildNode(children.index(before[-1]) + 1 if before else 0, copy)
     node.parent().removeChildNode(node)
 
 

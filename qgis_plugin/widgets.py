@@ -91,10 +91,7 @@ class PolygonLine(Line):
         from .polygon_tool import HINT, Drawing
 
         self._window = self.widget.window()
-        if self._window.isModal():
-            self._window.hide()
-        else:
-            self._window.showMinimized()
+        self._window.showMinimized()  # hiding it would end its event loop, and with it the dialog
         self._drawing = Drawing(iface.mapCanvas(), self.line.setText, self._back)
         self._drawing.start()
         iface.messageBar().pushMessage("RECO", tr(HINT), duration=8)

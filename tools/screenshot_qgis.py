@@ -97,6 +97,8 @@ def inside(job: dict) -> None:
 def take(job: dict) -> None:
     """Load the layers, arrange the window and save it."""
     from qgis.core import QgsProject
+    from qgis.gui import QgsMapCanvas
+    from qgis.PyQt.QtCore import Qt
     from qgis.PyQt.QtWidgets import QDockWidget
     from qgis.utils import iface
 
@@ -110,9 +112,13 @@ def take(job: dict) -> None:
         dock.setVisible(dock.objectName() in ("Layers", "ProcessingToolbox"))
         if dock.objectName() == "ProcessingToolbox":
             dock.searchBox.setText(job["search"])
-    for path in job["views"]:
-        open_view(layers[path], job["zoom"])
+    views = [open_view(layers[path], job["zoom"]) for path in job["views"]]
+    if views:
+        window.resizeDocks(views, [SIZE[0] // len(views)] * len(views), Qt.Orientation.Horizontal)
+        window.resizeDocks(views, [SIZE[1] * 2 // 5] * len(views), Qt.Orientation.Vertical)
     settle(20)
+    for path, view in zip(job["views"], views):
+        show(view.findChild(QgsMapCanvas), layers[path], job["zoom"])
     show(iface.mapCanvas(), first, job["zoom"])
     settle(40)
     window.grab().save(job["picture"])
@@ -130,27 +136,32 @@ def load(path: str, title: str, order: int):
     layer.loadDefaultStyle()
     results.set_time(layer)
     layer.setCustomProperty(results.ORDER, order)
-    results.place(layer, results.group_name(path), order, QgsProject.instance())
+    results.place(layer, results.group_name(path), order, QgsProject.instance(), order == 0)
     return layer
 
 
-def open_view(layer, zoom: float) -> None:
-    """Show one layer in a map view beside the main map."""
+def open_view(layer, zoom: float):
+    """Show one layer in a map view below the main map, and its legend."""
+    from qgis.core import QgsMapThemeCollection, QgsProject
     from qgis.PyQt.QtCore import Qt
     from qgis.PyQt.QtWidgets import QDockWidget
     from qgis.utils import iface
 
+    theme = QgsMapThemeCollection.MapThemeRecord()
+    theme.setLayerRecords([QgsMapThemeCollection.MapThemeLayerRecord(layer)])
+    QgsProject.instance().mapThemeCollection().insert(layer.name(), theme)
     canvas = iface.createNewMapCanvas(layer.name())
-    canvas.setTheme("")
-    canvas.setLayers([layer])
+    canvas.setTheme(layer.name())
     dock = canvas
     while dock is not None and not isinstance(dock, QDockWidget):
         dock = dock.parent()
     if dock is not None:
         dock.setFloating(False)
         iface.mainWindow().addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+    QgsProject.instance().layerTreeRoot().findLayer(layer.id()).setExpanded(True)
     settle(5)
     show(canvas, layer, zoom)
+    return dock
 
 
 def show(canvas, layer, zoom: float) -> None:

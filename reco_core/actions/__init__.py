@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from typing import Any, Callable, Mapping, Optional
 
 from ..catalogue import get_step, resolve
+from ..errors import Cancelled
 from ..progress import SILENT, Progress
 from .record import write_record
 
@@ -51,5 +53,6 @@ def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
     progress(0.0, step.title)
     result = action(step.name)(**resolved, progress=progress)
     write_record(step, resolved, result)
-    progress(1.0, f"{step.title}: done")
+    with suppress(Cancelled):  # too late to stop: everything is there
+        progress(1.0, f"{step.title}: done")
     return result

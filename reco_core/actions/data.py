@@ -101,7 +101,8 @@ def _at_towers(table: xr.Dataset, cube: xr.Dataset, asked: list[str], progress: 
 def make_world(*, cells: int, years: int, towers: int, seed: int, drivers: str, observations: str, truth: str,
                progress: Progress) -> dict[str, Any]:
     """Write the synthetic world: towers, drivers and the respiration that it was made with."""
-    cube = world.make_drivers(cells, cells, years)
+    columns = cells // 2  # square cells: the world is twice as high as wide
+    cube = world.make_drivers(cells, columns, years)
     table = world.make_observations(cube, towers, seed)
     with atomic(observations) as part:
         table.to_csv(part, index=False, lineterminator="\n", float_format="%.6f")
@@ -109,7 +110,7 @@ def make_world(*, cells: int, years: int, towers: int, seed: int, drivers: str, 
     _write_truth(cube, truth, progress.span(0.5, 1.0))
     return {"drivers": drivers, "observations": observations, "truth": truth, "citations": [],
             "summary": [f"{table['site'].nunique()} towers with {len(table)} site-months",
-                        f"{cells} x {cells} cells, {years} years of ta, lai and soc_0"]}
+                        f"{cells} x {columns} cells, {years} years of ta, lai and soc_0"]}
 
 
 def _write_truth(cube: xr.Dataset, path: str, progress: Progress) -> None:

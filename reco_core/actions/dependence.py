@@ -29,6 +29,7 @@ class DependenceSample(Product):
     """
 
     contributions = True
+    per_value = 7 * 8.0
 
     def __init__(self, height: int, width: int, labels: Sequence[str], names: Sequence[str],
                  most: int = MOST_ROWS) -> None:
@@ -50,6 +51,8 @@ class DependenceSample(Product):
         near = np.flatnonzero(key <= self._limit)
         if near.size == 0:
             return
+        if near.size > self.most:
+            near = near[np.argpartition(key[near], self.most)[:self.most]]
         values = np.hstack([block.X[near], phi[near, :len(self.names)]])
         self._number = np.concatenate([self._number, number[near]])
         self._key = np.concatenate([self._key, key[near]])

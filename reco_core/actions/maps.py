@@ -119,8 +119,8 @@ def trend_lines(product: Trend, years: AnnualSeries) -> list[str]:
     lines = [f"Trend of {product.valid} pixels over {years.kept} {_values(years)}, {years.times[0]:.0f} to "
              f"{years.times[-1]:.0f}"]
     if years.filled:
-        lines.append("Values of a pixel and year in which up to a quarter of the time steps were filled with the pixel's "
-                     f"mean of the same month: {years.filled}")
+        lines.append(f"Values of a pixel and year with up to a quarter of the time steps filled: {years.filled} (with "
+                     "the pixel's mean of the same month)")
     if years.dropped_years:
         lines.append("Years without all their time steps are left out: "
                      + ", ".join(str(year) for year in years.dropped_years))

@@ -30,7 +30,7 @@ BITS = 10
 ROWS_PER_BLOCK = 512
 BLOCKS_PER_TASK = 32
 TABLE_BYTES = 64 * 2**20
-GROUPS_PER_TASK = 16
+GROUPS_PER_TASK = 64
 DEEPEST = 14
 
 Task = Callable[[], None]
@@ -146,8 +146,13 @@ class TableExplainer:
 
 
 def _run(pool: ThreadPoolExecutor, tasks: Iterator[Task], progress: Progress) -> None:
-    """Run all tasks; asks between them whether to stop."""
-    waiting = [pool.submit(task) for task in tasks]
+    """Run all tasks, a single one in this thread; asks between them whether to stop."""
+    ready = list(tasks)
+    if len(ready) == 1:
+        ready[0]()
+        progress.check()
+        return
+    waiting = [pool.submit(task) for task in ready]
     try:
         for task in waiting:
             task.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class DriverReader:
             A driver has values outside its valid range.
         """
         shape = (steps.stop - steps.start, *tile.shape)
-        usable, labels = self._place(tile)
+        usable, labels = self._place(tile, steps)
         usable = np.broadcast_to(usable, shape).copy()
         columns: dict[str, np.ndarray] = {}
         for name in self._order:
@@ -101,33 +101,36 @@ class DriverReader:
         stratum = None if labels is None else np.broadcast_to(labels, shape)[usable]
         return Block(tile, steps, shape, index, X, stratum)
 
-    def _place(self, tile: Tile) -> tuple[np.ndarray, Optional[np.ndarray]]:
-        """Return which cells of the tile count, and their class labels."""
+    def _place(self, tile: Tile, steps: slice) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        """Return which cells count and their class labels, each of shape (y, x) or (time, y, x)."""
+        times = steps.stop - steps.start
         usable = np.ones(tile.shape, dtype=bool)
         if "inside" in self.drivers:
             usable = self.drivers["inside"].isel(y=tile.rows, x=tile.columns).values.astype(bool)
-            self.missing[OUTSIDE] += int((~usable).sum())
+            self.missing[OUTSIDE] += int((~usable).sum()) * times
         if self._classes is None:
             return usable, None
-        codes = self.drivers[CLASS_VARIABLE].isel(y=tile.rows, x=tile.columns).values
-        number = np.where(np.isfinite(codes), codes, -1)
-        whole = np.where((number == np.round(number)) & (number >= 0) & (number <= 255), number, 0).astype(int)
-        labels = self._classes[whole]
+        codes = self._values(CLASS_VARIABLE, tile, steps)
+        whole = np.isfinite(codes) & (codes == np.round(codes)) & (codes >= 0) & (codes <= 255)
+        labels = self._classes[np.where(whole, codes, 0).astype(int)]
         unknown = labels == ""
-        self.missing[NO_CLASS] += int((unknown & usable).sum())
+        self.missing[NO_CLASS] += int((unknown & usable).sum()) * (times if len(codes) == 1 else 1)
         return usable & ~unknown, labels
 
-    def _window(self, name: str, tile: Tile, steps: slice) -> np.ndarray:
-        """Return a window of a driver, shape (time or 1, y, x), after checking its range."""
+    def _values(self, name: str, tile: Tile, steps: slice) -> np.ndarray:
+        """Return a window of a driver, shape (time, y, x), with one time step if it is static."""
         window = self.drivers[name].isel(y=tile.rows, x=tile.columns)
         if "time" in window.dims:
-            values = window.isel(time=steps).transpose("time", "y", "x").values
-            labels: Sequence[str] = self.labels[steps]
-        else:
-            values = window.transpose("y", "x").values[None]
-            labels = [""]
-        for label, layer in zip(labels, values):
-            check_range(name, layer, f"time step {label}" if label else "the static layer")
+            return window.isel(time=steps).transpose("time", "y", "x").values
+        return window.transpose("y", "x").values[None]
+
+    def _window(self, name: str, tile: Tile, steps: slice) -> np.ndarray:
+        """Return a window of a driver like `_values`, after checking its range."""
+        values = self._values(name, tile, steps)
+        source = str(self.drivers[name].attrs.get("source", "the drivers"))
+        for step, layer in enumerate(values, steps.start):
+            static = "time" not in self.drivers[name].dims
+            check_range(name, layer, source if static else f"{source}, time step {self.labels[step]}")
         return values
 
     def nothing_valid(self) -> GridError:
@@ -165,7 +168,7 @@ def check_fits(drivers: xr.Dataset, fitted: FittedModel) -> None:
 
 def _class_table(strata: Sequence[str]) -> np.ndarray:
     """Return for each code 0..255 the model's class, or an empty text."""
-    table = np.full(256, "", dtype=object)
+    table = np.full(256, "", dtype="U8")
     for code, label in IGBP_CODES.items():
         family = CLASS_FAMILIES.get(label, label)
         table[code] = label if label in strata else family if family in strata else ""
@@ -175,9 +178,3 @@ def _class_table(strata: Sequence[str]) -> np.ndarray:
 def bytes_per_value(features: int) -> float:
     """Return what reading holds for each pixel and time step [bytes]: drivers, rows and their index."""
     return 4.0 * features * 2 + 8 + 2
-
-
-def class_codes(values: Any) -> set[int]:
-    """Return the class codes in a raster."""
-    flat = np.asarray(values, dtype="float64")
-    return {int(code) for code in np.unique(flat[np.isfinite(flat)])}

@@ -95,10 +95,11 @@ class MapJob:
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""
         features = len(self.reader.names)
-        # rows and maps of mean, spread and applicability; contributions as rows
-        per_value = bytes_per_value(features) + 3 * 8 + 4 * 8
+        # mean, spread and applicability as rows and one of them as a map; contributions twice in double and
+        # twice in single precision, once with the features padded, and the binned drivers
+        per_value = bytes_per_value(features) + 3 * 8 + 2 * 8
         if self._explains:
-            per_value += 8.0 * (features + 1) * 2
+            per_value += (8.0 * 2 + 4 * 2) * (features + 1) + 4 * 8 + 2 * features
         return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
                           per_value=per_value + sum(p.per_value for p in self.products),
                           per_pixel=sum(p.per_pixel for p in self.products), memory_gb=self.memory_gb)

@@ -18,7 +18,7 @@ MONTHS = oneflux.stamps("2003-01", 24, "MM")
 
 @pytest.fixture(scope="module")
 def small_world(tmp_path_factory):
-    """Make a small world once: 12 x 12 cells, 3 years, 15 towers."""
+    """Make a small world once: 12 x 6 cells, 3 years, 15 towers."""
     folder = tmp_path_factory.mktemp("world")
     return run_step("make_world", {"cells": 12, "years": 3, "towers": 15}, folder=str(folder))
 
@@ -71,7 +71,7 @@ def test_nothing_to_read_is_told(tmp_path):
 
 def test_world_is_what_its_equations_say(small_world):
     """Drivers, towers and truth of the files are those of the functions."""
-    cube = world.make_drivers(12, 12, 3)
+    cube = world.make_drivers(12, 6, 3)
     import rasterio
 
     with rasterio.open(small_world["truth"]) as raster:

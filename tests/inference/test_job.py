@@ -152,7 +152,8 @@ def test_nothing_valid_at_all():
     inside[0] = False
     with pytest.raises(GridError, match="No valid pixel") as error:
         run(drivers.assign(inside=(("y", "x"), inside)), small_model())
-    assert f"{24 * 11 * 9} without 'lai'" in error.value.message and "9 outside the region" in error.value.message
+    message = error.value.message
+    assert f"{24 * 11 * 9} without 'lai'" in message and f"{24 * 9} outside the region" in message
 
 
 def test_value_outside_its_range():
@@ -199,7 +200,19 @@ def test_classes():
     assert np.array_equal(kept.mean[:, :2], expected)
     assert np.isnan(kept.mean[:, 2:4]).all() and np.isnan(kept.mean[:, 4, 0]).all()
     assert np.isfinite(kept.mean[:, 5:]).all()
-    assert work.reader.missing[grid.NO_CLASS] == 19
+    assert work.reader.missing[grid.NO_CLASS] == 19 * 24
+
+
+def test_classes_that_change_in_time():
+    """A class layer may have a band per time step."""
+    fitted, drivers = small_model(per_class=True), small_drivers(gaps=False)
+    codes = np.full((24, 12, 9), 2.0, dtype="float32")
+    codes[12:] = 10
+    drivers["igbp"] = (("time", "y", "x"), codes)
+    kept, _ = run(drivers, fitted)
+    for steps, code in ((slice(0, 12), 2.0), (slice(12, 24), 10.0)):
+        static = drivers.assign(igbp=(("y", "x"), np.full((12, 9), code, "float32")))
+        assert np.array_equal(kept.mean[steps], run(static, fitted)[0].mean[steps], equal_nan=True)
 
 
 def test_classes_need_a_layer():

@@ -151,6 +151,21 @@ def test_outputs_of_a_folder_are_loaded_in_order(run, world, tmp_path):
     assert flux.bandName(2).endswith("2001-02")
 
 
+def test_order_where_the_desktop_has_put_layers_into_the_group(plugin_folder, qgis_new_project, world):
+    """QGIS adds a layer beside the current one, which may be inside the group: the order holds all the same."""
+    from reco.results import ORDER, place
+
+    project = QgsProject.instance()
+    group = project.layerTreeRoot().insertGroup(0, "RECO: x")
+    for name, order in (("third", 2), ("first", 0), ("second", 1)):
+        layer = QgsRasterLayer(str(world / "truth.tif"), name)
+        project.addMapLayer(layer, False)
+        group.insertLayer(0, layer)
+        layer.setCustomProperty(ORDER, order)
+        place(layer, "RECO: x", order, project, order == 0)
+    assert tree()[0]["RECO: x"] == [("first", True), ("second", False), ("third", False)]
+
+
 def test_a_second_run_joins_the_group(run, world, tmp_path):
     """Results of one folder share one group, however many runs made them."""
     for name in ("a.tif", "b.tif"):
