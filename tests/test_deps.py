@@ -43,7 +43,7 @@ def test_installed_module_is_returned():
 @pytest.mark.parametrize(("extra", "target"), [("explain", "reco[explain]"), ("", "reco")])
 def test_hidden_module_names_the_command(monkeypatch, extra, target):
     """Where a package is missing the error names it and the command that installs it."""
-    for loaded in [name for name in sys.modules if name.split(".")[0] == "shap"]:
+    for loaded in [module for module in sys.modules if module.split(".")[0] == "shap"]:
         monkeypatch.setitem(sys.modules, loaded, None)
     monkeypatch.setitem(sys.modules, "shap", None)
     with pytest.raises(MissingDependency) as caught:

@@ -21,6 +21,7 @@ import zipfile
 from pathlib import Path
 
 import rasterio
+
 from house import LIBRARY_PYTHON, QGIS_PROCESS, RECO, ROOT, has_qgis, qgis_environment, say
 
 RUNS = ROOT / "runs"
@@ -120,7 +121,8 @@ def installed_plugin(folder: Path) -> dict[str, str]:
 
 def row(part: str, name: str, seconds: float, through: str) -> None:
     """Write one row of results."""
-    model = json.loads((RUNS / name.replace("-window", "") / "model" / "model.json").read_text(encoding="utf-8"))["meta"]
+    base = RUNS / name.replace("-window", "")
+    model = json.loads((base / "model" / "model.json").read_text(encoding="utf-8"))["meta"]
     held_out = model["scores"]["held_out"]
     with rasterio.open(RUNS / name / "applicability.tif") as file:
         near = file.read(masked=True)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
-from ..explain.engine import Explainer
+import numpy as np
+
+from ..explain.engine import ROWS_AT_ONCE, Engine
 from ..inference.job import MapJob, Product
 from ..io.qml import Style, class_style
 from ..models.base import FittedModel
@@ -117,11 +119,10 @@ class MapRun:
 
     def run(self, progress: Progress) -> None:
         """Work through the tiles and complete the tags; the files get their names when `files` is left."""
-        explains = any(product.contributions for product in self.products)
-        explainer = Explainer(self.fitted, self.members) if explains else None
-        job = MapJob(self.inputs.reader, self.fitted, self.products,
-                     contribute=explainer.contributions if explainer else None, members=self.members,
-                     memory_gb=self.memory)
+        # the engine holds about half a kilobyte for each row it works on
+        rows = int(np.clip(0.1e9 * self.memory / 512, 16_384, ROWS_AT_ONCE))
+        engine = Engine(self.fitted, self.members, rows_at_once=rows)
+        job = MapJob(self.inputs.reader, self.products, engine, self.memory)
         job.run(progress)
         self.valid, self.additivity_error = job.valid, job.additivity_error
         progress.check()  # the last moment at which stopping leaves nothing behind

@@ -1,4 +1,4 @@
-"""Contributions to the estimates of a fitted model, by the fastest exact way there is for it."""
+"""Estimates of a fitted model and their contributions, by the fastest exact way there is for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
+from ..models.base import mean_and_spread
 from ..progress import SILENT, Progress
 from .shap_tables import TableExplainer
 from .tree_shap import contributions
@@ -13,31 +14,41 @@ from .tree_shap import contributions
 if TYPE_CHECKING:
     from ..models.base import FittedModel, Model
 
-ENGINES = ("tables", "model")
+ROWS_AT_ONCE = 262_144
+Estimate = tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]
 
 
-class Explainer:
-    """Splits the estimates of a fitted model into contributions of its features.
+class Engine:
+    """Estimates very many rows with a fitted model, and splits the estimates into contributions.
 
-    Boosted trees are explained with `TableExplainer`, or by xgboost where their trees are not
-    of the plain kind; other models split their estimates themselves.
+    Boosted trees are turned into tables (`TableExplainer`), which give the same estimates as
+    xgboost to the last bit; trees that tables cannot hold are left to xgboost, and other
+    models estimate and split for themselves.
 
     Parameters
     ----------
     fitted : FittedModel
     members : {"all", "one_per_fold"}
-        The same as for the estimate, or they do not add up.
-    engine : {"tables", "model"}
-        model asks the model itself in any case: slow, for checking.
+    plain : bool
+        Ask the model itself in any case: slow, for checking.
+    rows_at_once : int
+        Bounds the memory; the results do not depend on it.
     """
 
-    def __init__(self, fitted: FittedModel, members: str = "all", engine: str = "tables") -> None:
-        self.fitted, self.members, self.engine = fitted, members, engine
+    def __init__(self, fitted: FittedModel, members: str = "all", *, plain: bool = False,
+                 rows_at_once: int = ROWS_AT_ONCE) -> None:
+        self.fitted, self.members, self.plain, self.rows_at_once = fitted, members, plain, rows_at_once
         self._known: dict[int, Optional[TableExplainer]] = {}
 
-    def contributions(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
-                      progress: Progress = SILENT) -> np.ndarray:
-        """Return contributions to the mean estimate, base value last.
+    def estimate(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
+                 progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and spread, each of shape (n,) [unit of the target]; see `FittedModel.estimate`."""
+        mean, spread, _ = self._pieces(X, stratum, progress, explain=False)
+        return mean, spread
+
+    def explain(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
+                progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return mean, spread, and contributions to the mean with the base value last.
 
         Parameters
         ----------
@@ -47,39 +58,77 @@ class Explainer:
 
         Returns
         -------
-        array of shape (n, p + 1) [unit of the target]
-            Each row adds up to the estimate.
+        mean, spread : arrays of shape (n,) [unit of the target]
+        contributions : array of shape (n, p + 1) [unit of the target]
+            Each row adds up to the mean.
         """
-        rows = np.ascontiguousarray(X, dtype="float32")
-        total = np.zeros((len(rows), rows.shape[1] + 1))
+        mean, spread, phi = self._pieces(X, stratum, progress, explain=True)
+        assert phi is not None
+        return mean, spread, phi
+
+    def _pieces(self, X: np.ndarray, stratum: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Estimate:
+        n, features = X.shape
+        mean, spread = np.empty(n), np.empty(n)
+        phi = np.empty((n, features + 1)) if explain else None
+        for start in range(0, n, self.rows_at_once):
+            end = min(start + self.rows_at_once, n)
+            rows = np.ascontiguousarray(X[start:end], dtype="float32")
+            labels = None if stratum is None else np.asarray(stratum[start:end]).astype(str)
+            # numpy adds up the members of a single row in another order than those of several
+            if len(rows) == 1:
+                rows, labels = np.repeat(rows, 2, axis=0), None if labels is None else np.repeat(labels, 2)
+            found = self._piece(rows, labels, progress.span(start / n, end / n), explain=explain)
+            mean[start:end], spread[start:end] = found[0][:end - start], found[1][:end - start]
+            if phi is not None and found[2] is not None:
+                phi[start:end] = found[2][:end - start]
+        return mean, spread, phi
+
+    def _piece(self, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Estimate:
         folds = self.fitted.folds
+        means = np.empty((len(folds), len(rows)))
+        total = np.zeros((len(rows), rows.shape[1] + 1)) if explain else None
         for number, model in enumerate(folds):
             part = progress.span(number / len(folds), (number + 1) / len(folds))
-            if self.engine == "tables" and hasattr(model, "boosters"):
-                self._add_boosters(total, model, rows, stratum, part)
-            else:
-                part(0.0)
-                total += model.contributions(rows, stratum=stratum, members=self.members)
-        return total / len(folds)
+            if hasattr(model, "boosters") and not self.plain:
+                self._boosted(model, rows, labels, means[number], total, part)
+                continue
+            part(0.0)
+            means[number] = model.predict(rows, stratum=labels, members=self.members)
+            if total is not None:
+                total += model.contributions(rows, stratum=labels, members=self.members)
+        mean, spread = mean_and_spread(means)
+        return mean, spread, None if total is None else total / len(folds)
 
-    def _add_boosters(self, total: np.ndarray, model: Model, rows: np.ndarray, stratum: Optional[np.ndarray],
-                      progress: Progress) -> None:
+    def _boosted(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], mean: np.ndarray,
+                 total: Optional[np.ndarray], progress: Progress) -> None:
+        """Fill in the mean of a model's boosters and add its contributions to `total`."""
         parts: list[tuple[str, Any]] = [("all", slice(None))]
-        if stratum is not None and model.per_class:
-            labels = np.asarray(stratum).astype(str)
+        if labels is not None and model.per_class:
             parts = [(str(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
-        jobs = [(at, booster, 1.0 / len(boosters)) for label, at in parts
-                for boosters in [model.boosters(label, self.members)]  # type: ignore[attr-defined]
-                for booster in boosters]
-        for number, (at, booster, share) in enumerate(jobs):
-            phi = self._booster(booster, rows[at], progress.span(number / len(jobs), (number + 1) / len(jobs)))
-            total[at] += share * phi
+        for number, (label, at) in enumerate(parts):
+            boosters = model.boosters(label, self.members)  # type: ignore[attr-defined]
+            own = rows[at]
+            estimate = np.zeros(len(own))
+            for member, booster in enumerate(boosters):
+                first = number + member / len(boosters)
+                part = progress.span(first / len(parts), (first + 1 / len(boosters)) / len(parts))
+                values, phi = self._booster(booster, own, part, explain=total is not None)
+                estimate += values
+                if total is not None and phi is not None:
+                    total[at] += phi / len(boosters)
+            mean[at] = estimate / len(boosters)
 
-    def _booster(self, booster: Any, rows: np.ndarray, progress: Progress) -> np.ndarray:
+    def _booster(self, booster: Any, rows: np.ndarray, progress: Progress, *,
+                 explain: bool) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        """Return the estimate of one booster and, if wanted, its contributions."""
         if id(booster) not in self._known:
             self._known[id(booster)] = TableExplainer.of(booster)
-        explainer = self._known[id(booster)]
-        if explainer is None:
+        tables = self._known[id(booster)]
+        if tables is None:
             progress(0.0)
-            return contributions(booster, rows)
-        return explainer.contributions(rows, progress)
+            values = booster.inplace_predict(rows, validate_features=False)
+            return values, contributions(booster, rows) if explain else None
+        if not explain:
+            return tables.estimate(rows, progress), None
+        phi, values = tables.explain(rows, progress)
+        return values, phi

@@ -110,8 +110,9 @@ def leaf_values(leaf, first, left, parent, feature, cover, weight, bits, points,
 
 @jit
 def fill_table(leaves, first, left, parent, feature, cover, value, bits, points, point_weights,
-               deepest, table):
-    """Fill `table` (2^bits, lanes) with the summed contributions of the leaves of a group."""
+               deepest, place, table):
+    """Fill `table` (2^bits, lanes) with the summed contributions of the leaves of a group and, in lane
+    `place`, the value of the leaf that is reached; where `place` is 0 with that value only."""
     total = np.zeros(table.shape)
     features = np.empty(64, np.int64)
     care = np.empty(64, np.int64)
@@ -125,8 +126,11 @@ def fill_table(leaves, first, left, parent, feature, cover, value, bits, points,
             for j in range(u):
                 if (pattern & care[j]) == want[j]:
                     known |= 1 << j
-            for j in range(u):
-                total[pattern, features[j]] += values[known, j]
+            if place > 0:
+                for j in range(u):
+                    total[pattern, features[j]] += values[known, j]
+            if known == (1 << u) - 1:
+                total[pattern, place] += value[leaf]
     for pattern in range(table.shape[0]):
         for k in range(table.shape[1]):
             table[pattern, k] = total[pattern, k]
@@ -170,6 +174,11 @@ def add_tables(bins, trees, group_start, bit_start, bits, feature, node_bin, def
                                      default_left, table_start[g] - origin, lanes, entry, offsets[part])
                     else:
                         offsets[part, :] = nothing
+                if lanes == 1:
+                    for r in range(size):
+                        out[block * size + r] += ((table[offsets[0, r]] + table[offsets[1, r]])
+                                                  + (table[offsets[2, r]] + table[offsets[3, r]]))
+                    continue
                 for r in range(size):
                     at = (block * size + r) * lanes
                     for lane in range(0, lanes, LANES):
@@ -179,12 +188,12 @@ def add_tables(bins, trees, group_start, bit_start, bits, feature, node_bin, def
 
 @jit
 def fill_tables(groups, tree_of, start, leaf_start, leaves, bit_start, bits, left, parent, feature, cover, value,
-                points, point_weights, deepest, table, table_start, origin, lanes):
+                points, point_weights, deepest, place, table, table_start, origin, lanes):
     """Fill the tables of groups `groups[0]` to `groups[1]` into the flat buffer `table`, whose first entry
     belongs to entry `origin`."""
     for g in range(groups[0], groups[1]):
         begin = (table_start[g] - origin) * lanes
         end = (table_start[g + 1] - origin) * lanes
         fill_table(leaves[leaf_start[g]:leaf_start[g + 1]], start[tree_of[g]], left, parent, feature, cover, value,
-                   bits[bit_start[g]:bit_start[g + 1]], points, point_weights, deepest,
+                   bits[bit_start[g]:bit_start[g + 1]], points, point_weights, deepest, place,
                    table[begin:end].reshape(-1, lanes))

@@ -136,7 +136,7 @@ def group_nodes(left, right, start, most_bits):
     for tree in range(start.size - 1):
         first = start[tree]
         walk_tree(left, right, first, parent, depth, inner, order)
-        count = cut_roots(left, right, first, depth, inner, most_bits, roots) if left[first] >= 0 else 0
+        count = cut_roots(left, right, first, depth, inner, most_bits, roots)
         for a in range(count):
             if roots[a] < 0:
                 continue

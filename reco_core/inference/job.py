@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Optional, Sequence
+from dataclasses import dataclass
+from typing import Optional, Protocol, Sequence
 
 import numpy as np
 
@@ -14,13 +13,20 @@ from .applicability import ApplicabilityArea
 from .grid import Block, DriverReader, bytes_per_value
 from .tiles import Clock, Tile, TilePlan, plan_tiles
 
-if TYPE_CHECKING:
-    from ..models.base import FittedModel
-
-ROWS = 16384
+ROWS = 65536
 LARGEST_ERROR = 1e-4
-ESTIMATE_SHARE = 0.5  # of the time of a batch, where contributions are wanted too
-Contribute = Callable[[np.ndarray, Optional[np.ndarray], Progress], np.ndarray]
+
+
+class Engine(Protocol):
+    """What estimates rows, and explains the estimates: the engine of the explain room."""
+
+    def estimate(self, X: np.ndarray, stratum: Optional[np.ndarray],
+                 progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and spread."""
+
+    def explain(self, X: np.ndarray, stratum: Optional[np.ndarray],
+                progress: Progress) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return mean, spread, and contributions with the base value last."""
 
 
 @dataclass(frozen=True)
@@ -67,39 +73,32 @@ class MapJob:
     Parameters
     ----------
     reader : DriverReader
-    fitted : FittedModel
     products : sequence of Product
-    contribute : callable (X, stratum, progress) -> array of shape (n, p + 1)
-        Contributions to the estimate; needed if a product wants them.
-    members : {"all", "one_per_fold"}
+    engine : Engine
     memory_gb : float [GB]
     """
 
     reader: DriverReader
-    fitted: FittedModel
     products: Sequence[Product]
-    contribute: Optional[Contribute] = None
-    members: str = "all"
+    engine: Engine
     memory_gb: float = 2.0
     additivity_error: float = 0.0
     valid: int = 0
-    missing: Counter = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._explains = any(product.contributions for product in self.products)
         self._area: Optional[ApplicabilityArea] = None
         if any(product.applicability for product in self.products):
-            reference = self.fitted.reference
+            reference = self.reader.fitted.reference
             self._area = ApplicabilityArea.of(reference["X"], reference["fold"], reference.get("weights"))
 
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""
         features = len(self.reader.names)
-        # mean, spread and applicability as rows and one of them as a map; contributions twice in double and
-        # twice in single precision, once with the features padded, and the binned drivers
+        # mean, spread and applicability as rows, one of them as a map; contributions
         per_value = bytes_per_value(features) + 3 * 8 + 2 * 8
         if self._explains:
-            per_value += (8.0 * 2 + 4 * 2) * (features + 1) + 4 * 8 + 2 * features
+            per_value += 8.0 * (features + 1)
         return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
                           per_value=per_value + sum(p.per_value for p in self.products),
                           per_pixel=sum(p.per_pixel for p in self.products), memory_gb=self.memory_gb)
@@ -137,31 +136,23 @@ class MapJob:
             product.add(estimates)
 
     def _compute(self, block: Block, progress: Progress) -> Estimates:
-        n = len(block.index)
-        mean, spread = np.empty(n), np.empty(n)
-        near = np.empty(n) if self._area is not None else None
-        first_part = progress.span(0.0, ESTIMATE_SHARE) if self._explains else progress
-        for first in range(0, n, ROWS):
-            first_part(first / n)
-            part = slice(first, first + ROWS)
-            stratum = None if block.stratum is None else block.stratum[part]
-            mean[part], spread[part] = self._estimate(block.X[part], stratum)
-            if near is not None and self._area is not None:
-                near[part] = self._area.applicability(block.X[part])
         phi = None
         if self._explains:
-            assert self.contribute is not None, "a product wants contributions and nobody computes them"
-            phi = self.contribute(block.X, block.stratum, progress.span(ESTIMATE_SHARE, 1.0))
+            mean, spread, phi = self.engine.explain(block.X, block.stratum, progress.span(0.0, 0.9))
             self._check(phi, mean)
-        return Estimates(block, mean, spread, phi, near)
+        else:
+            mean, spread = self.engine.estimate(block.X, block.stratum, progress.span(0.0, 0.9))
+        return Estimates(block, mean, spread, phi, self._near(block.X, progress.span(0.9, 1.0)))
 
-    def _estimate(self, X: np.ndarray, stratum: Optional[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and spread; a single row goes in twice, since numpy adds up a single column in another order."""
-        if len(X) > 1:
-            return self.fitted.estimate(X, stratum=stratum, members=self.members)
-        twice = None if stratum is None else np.repeat(stratum, 2)
-        mean, spread = self.fitted.estimate(np.repeat(X, 2, axis=0), stratum=twice, members=self.members)
-        return mean[:1], spread[:1]
+    def _near(self, X: np.ndarray, progress: Progress) -> Optional[np.ndarray]:
+        """Return the applicability of rows, if a product wants it."""
+        if self._area is None:
+            return None
+        result = np.empty(len(X))
+        for first in range(0, len(X), ROWS):
+            progress(first / len(X))
+            result[first:first + ROWS] = self._area.applicability(X[first:first + ROWS])
+        return result
 
     def _check(self, phi: np.ndarray, mean: np.ndarray) -> None:
         gap = np.abs(phi.sum(axis=1) - mean) / np.maximum(1.0, np.abs(mean))

@@ -36,6 +36,12 @@ def default_seeds(count: int) -> tuple[int, ...]:
     return tuple(seeds)
 
 
+def mean_and_spread(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation (n - 1) over folds of their estimates, shape (folds, n)."""
+    spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.full(means.shape[1], np.nan)
+    return means.mean(axis=0), spread
+
+
 class Model:
     """A method fitted on one training set; it holds one or more members that differ by their seed.
 
@@ -220,9 +226,7 @@ class FittedModel:
             Mean over folds of the mean over members; standard deviation (n - 1) over folds.
         """
         self._check(X, stratum, members)
-        means = np.stack([model.predict(X, stratum=stratum, members=members) for model in self.folds])
-        spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.full(len(X), np.nan)
-        return means.mean(axis=0), spread
+        return mean_and_spread(np.stack([model.predict(X, stratum=stratum, members=members) for model in self.folds]))
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                       members: str = "all") -> np.ndarray:

@@ -157,7 +157,7 @@ class ReportInputs:
     dominant : array (y, x), number of the driver from 1, NaN where missing
     trend : mapping of band to array (y, x): slope, relative [% yr-1], p, low, high, n
     trend_unit : str
-        Unit of the slope, such as 'g C m-2 yr-1 yr-1'.
+        Unit of the slope, such as 'g C m-2 yr-2'.
     numbers : mapping of name to number
         Area-weighted results over all cells at full resolution; see `tally`.
     driver_numbers : mapping of driver name to its numbers (mean, sd, low, high, weighted, dominant)

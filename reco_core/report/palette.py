@@ -51,7 +51,6 @@ def pretty_unit(unit: str) -> str:
     """
     if unit in ("", "1", "-"):
         return ""
-    unit = unit.replace("yr-1 yr-1", "yr-2")
     text = re.sub(r"(?<=[A-Za-z])(-?\d+)\b", lambda match: match.group(1).translate(_SUPER), unit)
     return text.replace("degC", "°C").replace("umol", "µmol")
 

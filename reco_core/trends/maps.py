@@ -157,5 +157,5 @@ def trend_dataset(series: xr.DataArray, *, min_n: int = 10, level: float = 0.95,
 
 def trend_units(unit: str) -> tuple[str, ...]:
     """Return the units of slope, relative slope, p, low, high and n of a series in `unit`."""
-    per_year = f"{unit} yr-1".strip()
+    per_year = f"{unit[:-4]}yr-2" if unit.endswith("yr-1") else f"{unit} yr-1".strip()
     return (per_year, "% yr-1", "1", per_year, per_year, "1")

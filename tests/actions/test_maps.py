@@ -287,7 +287,7 @@ def test_trend(tmp_path):
     assert got[0, 2, 2] == pytest.approx(theil_sen(annual[:, 2, 2]).slope, rel=1e-6)
     with rasterio.open(tmp_path / "trend.tif") as file:
         assert file.descriptions == ("slope", "relative slope", "p", "low", "high", "n")
-        assert file.units == ("g C m-2 yr-1 yr-1", "% yr-1", "1", "g C m-2 yr-1 yr-1", "g C m-2 yr-1 yr-1", "1")
+        assert file.units == ("g C m-2 yr-2", "% yr-1", "1", "g C m-2 yr-2", "g C m-2 yr-2", "1")
         assert (file.tags()["MODEL_ID"], file.tags()["PERIOD"]) == ("abc", "2001/2014")
 
 

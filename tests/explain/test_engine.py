@@ -1,16 +1,16 @@
-"""The explainer of a fitted model agrees with the model itself, and is the same however rows are cut."""
+"""The engine agrees with the model itself, and is the same however rows are cut."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_world import NAMES, small_drivers, small_model
 
 from reco_core.errors import Cancelled
-from reco_core.explain import engine
-from reco_core.explain.engine import Explainer
+from reco_core.explain import engine as engine_module
+from reco_core.explain.engine import Engine
 from reco_core.explain.tree_shap import additivity_error
 from reco_core.progress import Progress
+from small_world import NAMES, small_drivers, small_model
 
 
 def rows(count=800):
@@ -23,57 +23,67 @@ def rows(count=800):
 @pytest.mark.parametrize("members", ["all", "one_per_fold"])
 @pytest.mark.parametrize("per_class", [False, True])
 def test_equals_the_models_own(members, per_class):
-    """Tables give what xgboost gives, for all members or one per fold, with and without classes."""
+    """Estimates are those of the model to the last bit, and contributions are xgboost's."""
     fitted, X = small_model(per_class=per_class), rows()
     stratum = np.resize(np.array(fitted.strata), len(X)) if per_class else None
-    ours = Explainer(fitted, members).contributions(X, stratum)
+    engine = Engine(fitted, members)
+    mean, spread, phi = engine.explain(X, stratum)
+    expected = fitted.estimate(X, stratum=stratum, members=members)
+    assert np.array_equal(mean, expected[0]) and np.array_equal(spread, expected[1])
+    for ours, theirs in zip(engine.estimate(X, stratum), expected):
+        assert np.array_equal(ours, theirs)
     theirs = fitted.contributions(X, stratum=stratum, members=members)
-    np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
-    assert additivity_error(ours, fitted.estimate(X, stratum=stratum, members=members)[0]) <= 1e-5
+    np.testing.assert_allclose(phi, theirs, atol=1e-5 * np.abs(theirs).max())
+    assert additivity_error(phi, mean) <= 1e-5
 
 
-def test_mixed_members_do_not_add_up():
-    """One seed per fold explains another estimate than all seeds do."""
+def test_members_matter():
+    """One seed per fold gives another estimate than all seeds do."""
     fitted, X = small_model(), rows()
-    phi = Explainer(fitted, "one_per_fold").contributions(X)
-    assert additivity_error(phi, fitted.estimate(X, members="all")[0]) > 1e-3
+    assert np.abs(Engine(fitted, "one_per_fold").estimate(X)[0] - Engine(fitted).estimate(X)[0]).max() > 1e-3
 
 
-def test_single_rows():
-    """A row explained alone has the same bits as among others."""
+@pytest.mark.parametrize("rows_at_once", [1, 7, 64])
+def test_rows_at_once_do_not_matter(rows_at_once):
+    """Alone or among others, a row has the same bits."""
     fitted, X = small_model(), rows(60)
-    explainer = Explainer(fitted)
-    alone = np.concatenate([explainer.contributions(row[None]) for row in X])
-    assert np.array_equal(explainer.contributions(X), alone)
+    for whole, parts in zip(Engine(fitted).explain(X), Engine(fitted, rows_at_once=rows_at_once).explain(X)):
+        assert np.array_equal(whole, parts)
 
 
 def test_falls_back_to_xgboost(monkeypatch):
-    """Trees that tables cannot hold are explained by xgboost."""
+    """Trees that tables cannot hold are left to xgboost, with the same result."""
     fitted, X = small_model(), rows(100)
-    expected = fitted.contributions(X)
-    monkeypatch.setattr(engine.TableExplainer, "of", lambda booster: None)
-    np.testing.assert_allclose(Explainer(fitted).contributions(X), expected, atol=1e-4)
+    expected = Engine(fitted).explain(X)
+    monkeypatch.setattr(engine_module.TableExplainer, "of", lambda booster: None)
+    found = Engine(fitted).explain(X)
+    assert np.array_equal(found[0], expected[0]) and np.array_equal(found[1], expected[1])
+    np.testing.assert_allclose(found[2], expected[2], atol=1e-4)
 
 
-def test_engine_of_the_model():
-    """engine=model asks the model and nothing else."""
+def test_plain():
+    """plain asks the model and nothing else."""
     fitted, X = small_model(), rows(100)
-    assert np.array_equal(Explainer(fitted, engine="model").contributions(X),
-                          fitted.contributions(X.astype("float32")))
+    mean, _, phi = Engine(fitted, plain=True).explain(X)
+    assert np.array_equal(phi, fitted.contributions(X.astype("float32")))
+    assert np.array_equal(mean, fitted.estimate(X)[0])
 
 
 def test_other_models():
     """A model without boosters splits its estimate itself: here all goes to the temperature."""
     fitted, X = small_model("lloyd_taylor"), rows()
-    phi = Explainer(fitted).contributions(X)
-    assert (phi[:, 1:3] == 0).all() and additivity_error(phi, fitted.estimate(X)[0]) <= 1e-5
+    mean, spread, phi = Engine(fitted).explain(X)
+    assert (phi[:, 1:3] == 0).all() and additivity_error(phi, mean) <= 1e-9
+    assert np.array_equal(mean, fitted.estimate(X)[0]) and np.array_equal(spread, fitted.estimate(X)[1])
 
 
-def test_cancel_and_progress():
-    """Progress reaches the end, and stopping stops."""
+@pytest.mark.parametrize("what", ["estimate", "explain"])
+def test_cancel_and_progress(what):
+    """Progress rises to the end, and stopping stops."""
     fitted, X = small_model(), rows(100)
     seen = []
-    Explainer(fitted).contributions(X, progress=Progress(lambda fraction, message: seen.append(fraction)))
+    getattr(Engine(fitted, rows_at_once=40), what)(
+        X, progress=Progress(lambda fraction, message: seen.append(fraction)))
     assert seen == sorted(seen) and seen[-1] == pytest.approx(1)
     with pytest.raises(Cancelled):
-        Explainer(fitted).contributions(X, progress=Progress(stopped=lambda: True))
+        getattr(Engine(fitted), what)(X, progress=Progress(stopped=lambda: True))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reco_core.errors import ArtifactError, Cancelled, GridError, SchemaError
-from reco_core.explain.engine import Explainer
+from reco_core.explain.engine import Engine
 from reco_core.inference import grid, job
 from reco_core.inference.grid import DriverReader
 from reco_core.inference.job import MapJob, Product
@@ -39,10 +39,10 @@ class Keep(Product):
                 self.phi[k][window] = block.grid(column)
 
 
-def run(drivers, fitted, plan=None, monkeypatch=None, **options):
+def run(drivers, fitted, plan=None, monkeypatch=None, rows_at_once=1000, **options):
     reader = DriverReader(drivers, fitted)
     keep = Keep(reader)
-    work = MapJob(reader, fitted, [keep], contribute=Explainer(fitted).contributions)
+    work = MapJob(reader, [keep], Engine(fitted, rows_at_once=rows_at_once))
     if plan is not None:
         monkeypatch.setattr(MapJob, "plan", lambda self: plan)
     work.run(**options)
@@ -72,7 +72,9 @@ def test_rows_at_a_time_do_not_matter(monkeypatch):
     drivers, fitted = small_drivers(), small_model()
     whole, _ = run(drivers, fitted)
     monkeypatch.setattr(job, "ROWS", 41)
-    assert np.array_equal(whole.mean, run(drivers, fitted)[0].mean, equal_nan=True)
+    few, _ = run(drivers, fitted, rows_at_once=97)
+    for name in ("mean", "spread", "near", "phi"):
+        assert np.array_equal(getattr(whole, name), getattr(few, name), equal_nan=True), name
 
 
 def test_estimates_are_those_of_the_model():
@@ -96,14 +98,14 @@ def test_contributions_add_up():
     assert 0 < work.additivity_error <= 1e-4
 
 
-def test_contributions_that_do_not_add_up_are_refused():
+def test_contributions_that_do_not_add_up_are_refused(monkeypatch):
     """A wrong explanation is an error, not a map."""
     drivers, fitted = small_drivers(), small_model()
-    reader = DriverReader(drivers, fitted)
-    work = MapJob(reader, fitted, [Keep(reader)],
-                  contribute=lambda X, stratum, progress: fitted.contributions(X) + 0.1)
+    reader, engine = DriverReader(drivers, fitted), Engine(fitted)
+    explain = engine.explain
+    monkeypatch.setattr(engine, "explain", lambda *args: (*explain(*args)[:2], explain(*args)[2] + 0.1))
     with pytest.raises(ArtifactError, match="miss the estimate"):
-        work.run()
+        MapJob(reader, [Keep(reader)], engine).run()
 
 
 def test_features_are_matched_by_name():

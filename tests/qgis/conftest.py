@@ -47,13 +47,23 @@ def archive(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def plugin_folder(archive, tmp_path_factory):
-    """The plugin unpacked, on the search path as package `reco`."""
-    folder = tmp_path_factory.mktemp("plugins")
+def installed(archive, tmp_path_factory):
+    """The plugin unpacked into a fresh profile, and the environment in which QGIS finds that profile."""
+    environment = house.qgis_environment(tmp_path_factory.mktemp("qgis"))
+    environment["RECO_WORKER_PYTHON"] = os.environ["RECO_WORKER_PYTHON"]
+    plugins = Path(environment["QGIS_CUSTOM_CONFIG_PATH"]) / "profiles" / "default" / "python" / "plugins"
+    plugins.mkdir(parents=True)
     with zipfile.ZipFile(archive) as packed:
-        packed.extractall(folder)
-    sys.path.insert(0, str(folder))
-    return folder / "reco"
+        packed.extractall(plugins)
+    return plugins / "reco", environment
+
+
+@pytest.fixture(scope="session")
+def plugin_folder(installed):
+    """The installed plugin, on the search path as package `reco`."""
+    folder, _ = installed
+    sys.path.insert(0, str(folder.parent))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -144,13 +154,8 @@ def world(library, tmp_path_factory):
 class Process:
     """Runs qgis_process in a fresh profile with the built plugin."""
 
-    def __init__(self, folder, archive):
-        self.environment = house.qgis_environment(folder)
-        self.environment["RECO_WORKER_PYTHON"] = os.environ["RECO_WORKER_PYTHON"]
-        plugins = Path(self.environment["QGIS_CUSTOM_CONFIG_PATH"]) / "profiles" / "default" / "python" / "plugins"
-        plugins.mkdir(parents=True)
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(plugins)
+    def __init__(self, environment):
+        self.environment = environment
         self.enabled = self("plugins", "enable", "reco")
 
     def __call__(self, *arguments, **changes):
@@ -174,9 +179,9 @@ class Process:
 
 
 @pytest.fixture(scope="session")
-def process(archive, worker_python, tmp_path_factory):
+def process(installed, worker_python):
     """qgis_process in a fresh profile, the plugin enabled."""
-    started = Process(tmp_path_factory.mktemp("qgis"), archive)
+    started = Process(installed[1])
     assert "Enabled reco" in started.enabled.stdout, started.enabled.stderr
     return started
 

@@ -115,7 +115,8 @@ def given(dialog):
 
 def test_dialog_is_filled_in_and_read_back(dialog):
     """What the panel fills in is what the algorithm gets."""
-    filled = {"REGION": "CRS=EPSG:4326;Polygon ((6 48, 7 48, 7 49, 6 48))", "MODEL": "/models/a", "METHOD": "lloyd_taylor"}
+    filled = {"REGION": "CRS=EPSG:4326;Polygon ((6 48, 7 48, 7 49, 6 48))", "MODEL": "/models/a",
+              "METHOD": "lloyd_taylor"}
     got = given(dialog("estimate_region", filled))
     assert {key: got[key] for key in filled} == filled
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import pytest
 from qgis.core import QgsProcessingContext, QgsProcessingException
@@ -115,6 +116,17 @@ def test_a_failed_installation_brings_the_older_environment_back(algorithm, feed
     assert (older / "pyvenv.cfg").read_text() == "older" and os.listdir(tmp_path) in (["env", "wheels"],
                                                                                       ["wheels", "env"])
     assert settings.value("reco/workerPython") is None
+
+
+def test_cancel_leaves_nothing(algorithm, feedback, tmp_path, settings):
+    """Cancelled while the environment is made, nothing of it is left."""
+    feedback.pushInfo = lambda text: feedback.cancel() if text.startswith("Base Python") else None
+    begin = time.monotonic()
+    _, done = algorithm("create_environment").run(
+        {"PYTHON": "/usr/bin/python3", "ENVIRONMENT": str(tmp_path / "env"), "WHEELS": str(tmp_path)},
+        QgsProcessingContext(), feedback)
+    assert not done and "Cancelled" in feedback.errors and time.monotonic() - begin < 4
+    assert os.listdir(tmp_path) == [] and settings.value("reco/workerPython") is None
 
 
 def test_pip_lines_become_progress(plugin_folder, feedback):

@@ -165,7 +165,7 @@ def test_joined_and_computed_fields_are_kept(export, tmp_path):
 
 def test_missing_layer_is_named(export):
     """A layer that is not there is an error of QGIS's own."""
-    with pytest.raises(QgsProcessingException, match="no.where"):
+    with pytest.raises(QgsProcessingException, match=r"no\.where"):
         export("no.where.gpkg")
 
 
@@ -277,7 +277,7 @@ def test_lost_layer_of_a_list_is_named(algorithm, context, rasters):
     """A list of rasters with one that cannot be opened is refused, and the message names it."""
     from reco.layers import raster_inputs
 
-    with pytest.raises(QgsProcessingException, match="gone.tif"):
+    with pytest.raises(QgsProcessingException, match=r"gone\.tif"):
         raster_inputs(algorithm("read_drivers"), {"LAYERS": [str(rasters / "ta.tif"), "gone.tif"]}, "LAYERS", context)
 
 

@@ -19,26 +19,26 @@ MODEL = house.ROOT / "resources" / "models" / "respiration_chain.model3"
 SHORT = {"PERIOD": "2001/2003", "MIN_YEARS": 3}
 
 RUNS = {
-    "make_world": (dict(CELLS=6, YEARS=1, TOWERS=3),
-                   dict(DRIVERS="d.zarr", OBSERVATIONS="t.csv", TRUTH="truth.tif")),
-    "read_observations": (dict(PATH="{world}/towers.csv", AGGREGATE="year"), dict(OUTPUT="o.nc")),
-    "read_drivers": (dict(DRIVERS="{world}/drivers.zarr", EXTENT="10,40,-20,40 [EPSG:4326]"), dict(OUTPUT="c.zarr")),
-    "build_samples": (dict(OBSERVATIONS="{world}/observations.nc", SOURCE="grid", DRIVERS="{world}/drivers.zarr",
-                           FEATURES="ta,lai"), dict(OUTPUT="s.nc")),
-    "find_links": (dict(SAMPLES="{world}/samples.nc"), dict(OUTPUT="l.json")),
-    "fit": (dict(SAMPLES="{world}/samples.nc", FOLDS=3, SEEDS=1, WEIGHTS="uniform"), dict(OUTPUT="model")),
-    "evaluate": (dict(SAMPLES="{world}/samples.nc", MODEL="lloyd_taylor", FOLDS=3, SEEDS=1),
-                 dict(OUTPUT="scores.csv", PREDICTIONS="p.csv")),
-    "predict": (dict(MODEL="{world}/model_lt", DRIVERS="{world}/drivers.zarr", PERIOD="2001/2002"),
-                dict(FLUX="f.tif", SPREAD="sp.tif", APPLICABILITY="a.tif")),
-    "explain": (dict(MODEL="{world}/model_lt", DRIVERS="{world}/drivers.zarr", PERIOD="2001-01/2001-03"),
-                dict(SHARES="s.tif", GROUPS="g.tif", DOMINANT="d.tif", BASE_VALUE="b.tif", FOLDER="out")),
-    "trend": (dict(ESTIMATE="{world}/truth.tif"), dict(OUTPUT="trend.tif")),
+    "make_world": ({"CELLS": 6, "YEARS": 1, "TOWERS": 3},
+                   {"DRIVERS": "d.zarr", "OBSERVATIONS": "t.csv", "TRUTH": "truth.tif"}),
+    "read_observations": ({"PATH": "{world}/towers.csv", "AGGREGATE": "year"}, {"OUTPUT": "o.nc"}),
+    "read_drivers": ({"DRIVERS": "{world}/drivers.zarr", "EXTENT": "10,40,-20,40 [EPSG:4326]"}, {"OUTPUT": "c.zarr"}),
+    "build_samples": ({"OBSERVATIONS": "{world}/observations.nc", "SOURCE": "grid", "DRIVERS": "{world}/drivers.zarr",
+                           "FEATURES": "ta,lai"}, {"OUTPUT": "s.nc"}),
+    "find_links": ({"SAMPLES": "{world}/samples.nc"}, {"OUTPUT": "l.json"}),
+    "fit": ({"SAMPLES": "{world}/samples.nc", "FOLDS": 3, "SEEDS": 1, "WEIGHTS": "uniform"}, {"OUTPUT": "model"}),
+    "evaluate": ({"SAMPLES": "{world}/samples.nc", "MODEL": "lloyd_taylor", "FOLDS": 3, "SEEDS": 1},
+                 {"OUTPUT": "scores.csv", "PREDICTIONS": "p.csv"}),
+    "predict": ({"MODEL": "{world}/model_lt", "DRIVERS": "{world}/drivers.zarr", "PERIOD": "2001/2002"},
+                {"FLUX": "f.tif", "SPREAD": "sp.tif", "APPLICABILITY": "a.tif"}),
+    "explain": ({"MODEL": "{world}/model_lt", "DRIVERS": "{world}/drivers.zarr", "PERIOD": "2001-01/2001-03"},
+                {"SHARES": "s.tif", "GROUPS": "g.tif", "DOMINANT": "d.tif", "BASE_VALUE": "b.tif", "FOLDER": "out"}),
+    "trend": ({"ESTIMATE": "{world}/truth.tif"}, {"OUTPUT": "trend.tif"}),
     "estimate_region": (dict(MODEL="{world}/model_lt", DRIVERS="{world}/drivers.zarr",
                              REGION="CRS=EPSG:4326;POLYGON((5 -50,45 -50,45 50,5 50,5 -50))", **SHORT),
-                        dict(FOLDER="out")),
-    "report": (dict(FOLDER="{region}"), dict(OUTPUT="r.html")),
-    "check_environment": ({}, dict(REPORT_FILE="report.txt")),
+                        {"FOLDER": "out"}),
+    "report": ({"FOLDER": "{region}"}, {"OUTPUT": "r.html"}),
+    "check_environment": ({}, {"REPORT_FILE": "report.txt"}),
 }
 
 
@@ -82,7 +82,7 @@ def test_run(process, name, world, region, tmp_path):
     results = process.run(f"reco:{name}", **given, **wanted)
     assert {key: results[key] for key in wanted} == wanted
     assert all(Path(path).exists() for path in wanted.values())
-    assert not [path for path in tmp_path.rglob(".reco-*")]
+    assert not list(tmp_path.rglob(".reco-*"))
 
 
 def test_every_step_is_run_here():

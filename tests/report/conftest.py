@@ -55,7 +55,7 @@ def inputs():
             "groups": share[[0, 1, 2]], "dominant": np.argmax(share, axis=0) + 1.0,
             "trend": {"slope": flux / 50 - 1.5, "relative": flux / 500, "p": np.where(flux > 90, 0.01, 0.4),
                       "n": np.full(flux.shape, 20.0)},
-            "trend_unit": "g C m-2 yr-1 yr-1",
+            "trend_unit": "g C m-2 yr-2",
             "numbers": {"mean": 84.6, "area": 1.37e12, "total_per_year": 1.391e15, "annual": 1015.0, "years": 4.0,
                         "spread": 8.13, "relative_spread": 0.0961, "applicable": 0.614, "trend_slope": 1.234,
                         "trend_up": 0.57, "trend_down": 0.02, "trend_years": 20.0, "group_environment": 0.45,

@@ -163,7 +163,7 @@ def test_dataset():
                           coords={"time": times, "y": [1.0, 0.0], "x": [0.0, 1.0, 2.0]},
                           attrs={"units": "g C m-2 yr-1", "time_step": "year"})
     trend = trend_dataset(series)
-    assert trend.attrs["reco_kind"] == "trend" and trend["slope"].attrs["units"] == "g C m-2 yr-1 yr-1"
+    assert trend.attrs["reco_kind"] == "trend" and trend["slope"].attrs["units"] == "g C m-2 yr-2"
     assert trend["slope"].shape == (2, 3) and float(trend["slope"][0, 0]) == 1.0
     assert trend.attrs["period"] == "2001-01-01/2012-01-01"
 
