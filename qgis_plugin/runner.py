@@ -24,6 +24,7 @@ from .core import PLUGIN_FOLDER
 
 PROTOCOL = 1
 POLL = 0.1
+MOST_LINES = 1000  # that wait to be handed on; a process that says more has to wait
 GRACE = 1.6  # seconds after which a child that was asked to stop is killed
 PARTIAL = ".reco-partial-"
 CANCELLED = "Cancelled"
@@ -44,7 +45,7 @@ def run_process(argv, feedback, on_line=None):
     Lines of standard output go to `on_line`, those of standard error to the log.
     """
     process = _start(argv)
-    lines = queue.Queue()
+    lines = queue.Queue(MOST_LINES)
     readers = [threading.Thread(target=_read, args=(stream, tag, lines), daemon=True)
                for stream, tag in ((process.stdout, "out"), (process.stderr, "log"))]
     for reader in readers:
@@ -96,10 +97,8 @@ def _listen(process, lines, feedback, on_line):
             tag, line = lines.get(timeout=POLL)
             if line is None:
                 open_pipes -= 1
-            elif tag == "out":
-                on_line(line)
-            else:
-                feedback.pushConsoleInfo(line)
+            elif not cancelled:
+                (on_line if tag == "out" else feedback.pushConsoleInfo)(line)
         if feedback.isCanceled() and not cancelled:
             cancelled = True
             _close_stdin(process)

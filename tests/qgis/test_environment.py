@@ -103,14 +103,15 @@ def test_a_base_that_cannot_make_environments_is_refused(algorithm, feedback, tm
     assert not done and "No Python 3.11" in feedback.errors[0] and not (tmp_path / "env").exists()
 
 
-def test_a_failed_installation_brings_the_older_environment_back(algorithm, feedback, tmp_path, settings):
+def test_a_failed_installation_brings_the_older_environment_back(algorithm, feedback, tmp_path, settings,
+                                                                 worker_python):
     """Without wheels pip fails: the older environment is as it was, and no setting is changed."""
     older = tmp_path / "env"
     older.mkdir()
     (older / "pyvenv.cfg").write_text("older")
     (tmp_path / "wheels").mkdir()
     _, done = algorithm("create_environment").run(
-        {"PYTHON": "/usr/bin/python3", "ENVIRONMENT": str(older), "WHEELS": str(tmp_path / "wheels")},
+        {"PYTHON": worker_python, "ENVIRONMENT": str(older), "WHEELS": str(tmp_path / "wheels")},
         QgsProcessingContext(), feedback)
     assert not done and "pip install" in feedback.errors[0]
     assert (older / "pyvenv.cfg").read_text() == "older" and os.listdir(tmp_path) in (["env", "wheels"],
@@ -118,12 +119,12 @@ def test_a_failed_installation_brings_the_older_environment_back(algorithm, feed
     assert settings.value("reco/workerPython") is None
 
 
-def test_cancel_leaves_nothing(algorithm, feedback, tmp_path, settings):
+def test_cancel_leaves_nothing(algorithm, feedback, tmp_path, settings, worker_python):
     """Cancelled while the environment is made, nothing of it is left."""
     feedback.pushInfo = lambda text: feedback.cancel() if text.startswith("Base Python") else None
     begin = time.monotonic()
     _, done = algorithm("create_environment").run(
-        {"PYTHON": "/usr/bin/python3", "ENVIRONMENT": str(tmp_path / "env"), "WHEELS": str(tmp_path)},
+        {"PYTHON": worker_python, "ENVIRONMENT": str(tmp_path / "env"), "WHEELS": str(tmp_path)},
         QgsProcessingContext(), feedback)
     assert not done and "Cancelled" in feedback.errors and time.monotonic() - begin < 4
     assert os.listdir(tmp_path) == [] and settings.value("reco/workerPython") is None

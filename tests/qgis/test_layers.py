@@ -200,9 +200,10 @@ def look(worker_python):
     code = """
 import json, sys, numpy, rasterio
 with rasterio.open(sys.argv[1]) as file:
-    values = file.read(masked=True)
+    values = file.read(masked=True).astype("float64").filled(numpy.nan)
     print(json.dumps({"bands": file.descriptions, "units": file.units, "crs": str(file.crs), "bounds": file.bounds,
-                      "sums": values.sum(axis=(1, 2)).tolist(), "count": int(values.count()), "shape": values.shape}))
+                      "sums": numpy.nansum(values, axis=(1, 2)).tolist(),
+                      "count": int(numpy.isfinite(values).sum()), "shape": values.shape}))
 """
 
     def seen(path):
