@@ -36,7 +36,6 @@ COLUMNS = {
     "ts": "Soil_temperature", "vpd": "VPD", "swc": "SWC", "precip": "Precipation", "soc_0": "SOC_0",
     "soc_10": "SOC_10", "soc_30": "SOC_30", "lai": "LAI", "bs": "BS", "pv": "PV", "npv": "NPV", "ci": "CI"}
 DRIVERS = tuple(COLUMNS)[4:]
-PRINTED = {name: column.replace("Precipation", "Precipitation") for name, column in COLUMNS.items()}
 SEEDS = (20, 4, 4)
 LOSO_SEEDS = 2
 BAR = {"mae": 38.1, "rmse": 57.6, "r2_nse": 0.509}
@@ -165,7 +164,7 @@ def structure(table: Table, data: Path, processes: int) -> Rows:
     theirs = pd.read_csv(data / "ter_reference_shap_base_causal.csv.gz")
     printed = pd.read_csv(data / "Causal_effect_PFT.csv").assign(PFT=lambda t: t.PFT.str.strip(".")).set_index("PFT")
     links = find_links(table, "by_pft")
-    columns = [PRINTED[driver] for driver in DRIVERS]
+    columns = [COLUMNS[driver] for driver in DRIVERS]
     lines = []
     for label in models["causal"].strata:
         mine = table.take(table.stratum == label)

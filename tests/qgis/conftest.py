@@ -186,8 +186,8 @@ def process(installed, worker_python):
     return started
 
 
-def workers():
-    """Return the process ids of running RECO workers."""
+def workers(plugin):
+    """Return the process ids of workers that the plugin in this folder has started."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -195,20 +195,24 @@ def workers():
                 text = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"worker_main.py" in text:
+            if str(plugin / "worker_main.py").encode() in text:
                 found.append(int(folder.name))
     return found
 
 
 @pytest.fixture
-def no_orphans():
+def no_orphans(installed):
     """After the test no worker runs that was not there before."""
-    before = set(workers())
-    yield lambda: set(workers()) - before
+    def running():
+        return set(workers(installed[0])) - before
+
+    before = set()
+    before = running()
+    yield running
     end = time.monotonic() + 3
-    while set(workers()) - before and time.monotonic() < end:
+    while running() and time.monotonic() < end:
         time.sleep(0.1)
-    left = set(workers()) - before
+    left = running()
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert left == set()
