@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import suppress
-from typing import Any, Callable, Mapping, Optional
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping, Optional
 
-from ..catalogue import get_step, resolve
+from ..catalogue import Step, get_step, resolve
 from ..errors import Cancelled
 from ..progress import SILENT, Progress
 from .record import write_record
@@ -22,6 +23,23 @@ _MODULES = {
 def action(name: str) -> Callable[..., dict[str, Any]]:
     """Return the function that carries out the step called `name`."""
     return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+
+
+@contextmanager
+def _whole_or_nothing(step: Step, resolved: Mapping[str, Any]) -> Iterator[None]:
+    """Remove the files that a step has already finished when it fails or is stopped; older files stay."""
+    from ..io.files import remove
+
+    files = [Path(resolved[output.name]) for output in step.outputs
+             if output.kind != "folder_out" and resolved[output.name]]
+    new = [path for path in files if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            remove(path)
+            remove(path.with_suffix(".qml"))
+        raise
 
 
 def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
@@ -51,8 +69,9 @@ def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
     step = get_step(name)
     resolved = resolve(step, values, folder)
     progress(0.0, step.title)
-    result = action(step.name)(**resolved, progress=progress)
-    write_record(step, resolved, result)
+    with _whole_or_nothing(step, resolved):
+        result = action(step.name)(**resolved, progress=progress)
+        write_record(step, resolved, result)
     with suppress(Cancelled):  # too late to stop: everything is there
         progress(1.0, f"{step.title}: done")
     return result

@@ -10,8 +10,9 @@ import pytest
 import oneflux
 from reco_core import world
 from reco_core.actions import run_step
-from reco_core.errors import ConfigError, SampleError
+from reco_core.errors import Cancelled, ConfigError, SampleError
 from reco_core.io.observation_files import open_observations, open_samples
+from reco_core.progress import Progress
 
 MONTHS = oneflux.stamps("2003-01", 24, "MM")
 
@@ -124,3 +125,16 @@ def test_published_table_end_to_end(real_data, tmp_path):
                      folder=str(tmp_path))
     result = run_step("build_samples", {"observations": table["output"]}, folder=str(tmp_path))
     assert result["summary"][0].startswith("6363 samples at 110 sites")
+
+
+def test_a_stopped_step_takes_back_what_it_had_finished(tmp_path):
+    """The towers are written first; stopped while it writes the truth, the step leaves nothing, older files stay."""
+    older = tmp_path / "truth.tif"
+    older.write_bytes(b"older")
+    seen = []
+    progress = Progress(lambda fraction, message: seen.append(message),
+                        stopped=lambda: any("true respiration" in message for message in seen))
+    with pytest.raises(Cancelled):
+        run_step("make_world", {"cells": 400, "years": 4, "towers": 3}, progress, folder=str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["truth.tif"]
+    assert older.read_bytes() == b"older"
