@@ -62,6 +62,13 @@ def region(name: str, part: str) -> int:
         return code
     seconds = time.monotonic() - started
     row(part, name, seconds, "reco run")
+    scores = RUNS / "ter_towers" / "scores.csv"
+    if part == "b" and scores.exists():
+        code = call([str(RECO), "report", "--folder", str(RUNS / name), "--scores", str(scores), "--title",
+                     "Ecosystem respiration of the upper Moselle, 1989-1993", "--output",
+                     str(RUNS / name / "report.html"), "--progress", "none"])
+        if code:
+            return code
     if not has_qgis():
         say("QGIS is not installed: the maps were not made a second time")
         return 1

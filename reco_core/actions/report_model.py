@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
@@ -88,8 +88,8 @@ def skill_of(facts: ModelFacts, scores: Optional[str]) -> Optional[Skill]:
         The score table lacks a column.
     """
     kept = facts.meta.get("scores", {})
-    table = _score_table(scores) if scores else []
-    if not kept and not table:
+    table, compared = _score_table(scores) if scores else ([], [])
+    if not kept and not table and not compared:
         return None
     rows = table
     if kept:
@@ -102,7 +102,8 @@ def skill_of(facts: ModelFacts, scores: Optional[str]) -> Optional[Skill]:
         held = Held(facts.arrays["y"], facts.arrays["held_out"], facts.arrays.get("stratum"))
     skill = Skill(rows, held)
     folds = int(kept.get("folds", 0) or 0) if skill.scheme == "grouped" else 0
-    return Skill(rows, held, folds, int(skill.pooled().get("sites", 0)))
+    return Skill(rows, held, folds, int(skill.pooled().get("sites", 0)), compared,
+                 "/".join(Path(scores).parts[-2:]) if scores else "")
 
 
 def _overall(kept: Mapping[str, Any]) -> Optional[dict[str, Any]]:
@@ -126,14 +127,19 @@ def _rows(part: Mapping[str, Any]) -> list[ScoreRow]:
     return rows
 
 
-def _score_table(path: str) -> list[ScoreRow]:
+def _score_table(path: str) -> tuple[list[ScoreRow], list[ScoreRow]]:
+    """Return the rows of one model, or those over all sites of the models that a column `run` names."""
     import pandas as pd
 
     table = pd.read_csv(require(path, "score table"))
     for name in ("scheme", "level", "name", "n", "r2_nse", "mae"):
         if name not in table:
             raise SchemaError(f"'{path}' has no column '{name}'", "Give the table that evaluate wrote")
-    return [row for part in table.to_dict("records") for row in _rows(part)]
+    parts = table.to_dict("records")
+    if "run" not in table:
+        return [row for part in parts for row in _rows(part)], []
+    return [], [replace(row, scope=str(part["run"]), kind="compared") for part in parts for row in _rows(part)
+                if row.kind == "pooled"]
 
 
 def notes_of(facts: ModelFacts, skill: Optional[Skill], found: Mapping[str, Any], times: Sequence[str],

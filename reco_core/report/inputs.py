@@ -102,13 +102,16 @@ class Held:
 class Skill:
     """Scores on held-out data; rows of whole sites held out come first in every table.
 
-    `folds` and `sites` say how the grouped scheme dealt the sites.
+    `folds` and `sites` say how the grouped scheme dealt the sites; `compared` are scores over all
+    sites of other models, named by their scope, from the table `compared_in`.
     """
 
     rows: Sequence[ScoreRow]
     held: Optional[Held] = None
     folds: int = 0
     sites: int = 0
+    compared: Sequence[ScoreRow] = ()
+    compared_in: str = ""
 
     @property
     def scheme(self) -> str:

@@ -89,7 +89,7 @@ def score_titles(inputs: ReportInputs) -> list[str]:
 
 
 def _score_columns(inputs: ReportInputs) -> list[tuple[str, str]]:
-    rows = inputs.skill.rows if inputs.skill else ()
+    rows = [*inputs.skill.rows, *inputs.skill.compared] if inputs.skill else []
     return [(key, title) for key, title in SCORES
             if any(("r2_nse_low" if key == "range" else key) in row.values for row in rows)]
 
@@ -99,17 +99,25 @@ def score_groups(inputs: ReportInputs) -> list[dict[str, Any]]:
     if inputs.skill is None:
         return []
     columns = [key for key, _title in _score_columns(inputs)]
-    schemes = sorted({row.scheme for row in inputs.skill.rows},
-                     key=lambda name: SCHEME_ORDER.index(name) if name in SCHEME_ORDER else len(SCHEME_ORDER))
     rank = {"pooled": 0, "site": 1, "class": 2}
     groups = []
-    for scheme in schemes:
+    for scheme in _schemes(inputs.skill.rows):
         rows = sorted((row for row in inputs.skill.rows if row.scheme == scheme),
                       key=lambda row: (rank.get(row.kind, 3), row.scope))
         groups.append({"title": SCHEMES.get(scheme, scheme), "scheme": scheme,
                        "rows": [{"scope": row.scope, "kind": row.kind, "cells": _cells(row, columns)}
                                 for row in rows]})
+    for scheme in _schemes(inputs.skill.compared):
+        groups.append({"title": f"models compared in {inputs.skill.compared_in}, {SCHEMES.get(scheme, scheme)}",
+                       "scheme": scheme,
+                       "rows": [{"scope": row.scope, "kind": row.kind, "cells": _cells(row, columns)}
+                                for row in inputs.skill.compared if row.scheme == scheme]})
     return groups
+
+
+def _schemes(rows: Sequence[ScoreRow]) -> list[str]:
+    return sorted({row.scheme for row in rows},
+                  key=lambda name: SCHEME_ORDER.index(name) if name in SCHEME_ORDER else len(SCHEME_ORDER))
 
 
 def _cells(row: ScoreRow, columns: Sequence[str]) -> list[str]:

@@ -242,6 +242,21 @@ def test_rasters_of_another_run_are_refused(folder, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
+def test_several_models_are_compared(folder, tmp_path, model):
+    """A table whose rows name their run stands behind the model's own scores, one line a run."""
+    path = tmp_path / "scores.csv"
+    path.write_text("run,scheme,level,name,n,r2_nse,mae\nfirst one,grouped,pooled,all,9,0.5,12.25\n"
+                    "first one,grouped,class,ENF,9,0.4,13\nsecond,loso,pooled,all,9,0.25,14\n")
+    skill = gather(folder, title="", record={}, model=str(model), scores=str(path)).skill
+    assert [(row.scope, row.scheme, row.values["mae"]) for row in skill.compared] == [
+        ("first one", "grouped", 12.25), ("second", "loso", 14.0)]
+    assert skill.rows and all(row.kind != "compared" for row in skill.rows)
+    output = tmp_path / "report.html"
+    report(folder=str(folder), title="A world", model=str(model), scores=str(path), output=str(output), progress=SILENT)
+    text = output.read_text(encoding="utf-8")
+    assert text.index("Whole sites held out") < text.index("first one") < text.index("second")
+
+
 def test_table_without_scores_is_refused(folder, tmp_path):
     """A score table that lacks a column is named with the column."""
     path = tmp_path / "scores.csv"
