@@ -19,7 +19,7 @@ from . import products
 from .map_files import MapFiles, remove_rasters, written_by
 from .map_inputs import MapInputs
 
-BANDS_OVER_TIME = ("flux", "spread", "relative_spread", "applicability")
+BANDS_OVER_TIME = ("flux", "spread", "seed_spread", "relative_spread", "applicability")
 FROM_CONTRIBUTIONS = ("base_value", "shares", "groups", "dominant")
 CONTRIBUTIONS = "contributions"
 ADDITIVITY = "ADDITIVITY_ERROR"
@@ -35,7 +35,7 @@ class MapRun:
     step : str
         The step that makes them, for the tags.
     wanted : mapping of output name to path
-        Some of flux, spread, relative_spread, applicability, base_value, shares, groups, dominant.
+        Some of flux, spread, seed_spread, relative_spread, applicability, base_value, shares, groups, dominant.
     members : {"all", "one_per_fold"}
     memory : float [GB]
     folder : path, optional
@@ -75,9 +75,11 @@ class MapRun:
         title, unit = self.inputs.title, self.unit
         looks = {"flux": (unit, Style("ramp", title, unit)),
                  "spread": (unit, Style("ramp", "Spread over folds", unit, "magma")),
+                 "seed_spread": (unit, Style("ramp", "Spread over seeds", unit, "magma")),
                  "relative_spread": ("1", Style("ramp", "Relative spread", ramp="magma", low=0.0)),
                  "applicability": ("1", Style("ramp", "Applicability", ramp="applicability", low=0.0, high=1.0))}
-        make = {"flux": products.Flux, "spread": products.Spread, "applicability": products.Applicability,
+        make = {"flux": products.Flux, "spread": products.Spread, "seed_spread": products.SeedSpread,
+                "applicability": products.Applicability,
                 "relative_spread": lambda writer: products.RelativeSpread(writer, self.fitted.time_step)}
         for name in BANDS_OVER_TIME:
             path = self.path(name)

@@ -29,11 +29,12 @@ TREND_BANDS = ("slope", "relative slope", "p", "low", "high", "n")
 
 
 def predict(*, model: str, members: str, memory: float, flux: str, spread: Optional[str],
-            relative_spread: Optional[str], applicability: Optional[str], progress: Progress,
-            **grids: Any) -> dict[str, Any]:
+            seed_spread: Optional[str], relative_spread: Optional[str], applicability: Optional[str],
+            progress: Progress, **grids: Any) -> dict[str, Any]:
     """Map the estimates of a fitted model, their spread and where it is applicable."""
     inputs = open_inputs(open_model(model), model_id(model), progress=progress, **grids)
-    wanted = {"flux": flux, "spread": spread, "relative_spread": relative_spread, "applicability": applicability}
+    wanted = {"flux": flux, "spread": spread, "seed_spread": seed_spread, "relative_spread": relative_spread,
+              "applicability": applicability}
     return _maps(MapRun(inputs, "predict", wanted, members, memory), progress)
 
 

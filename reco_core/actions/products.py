@@ -45,6 +45,14 @@ class Spread(Flux):
         return estimates.spread
 
 
+class SeedSpread(Flux):
+    """Spread of the members of a fold, which differ by their seed alone."""
+
+    def values(self, estimates: Estimates) -> np.ndarray:
+        """Return the spread over seeds."""
+        return estimates.seed_spread
+
+
 class RelativeSpread(Flux):
     """Spread over estimate; missing where the estimate is next to nothing."""
 

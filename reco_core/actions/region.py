@@ -22,7 +22,7 @@ from .card import skill_line
 from .dependence import DependenceSample
 from .map_files import remove_rasters, tidy, written_by
 from .map_inputs import open_inputs
-from .map_run import CONTRIBUTIONS, MapRun
+from .map_run import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapRun
 from .maps import KENDALL, SEN, annual_unit, open_trend, too_few, trend_lines
 from .models import fit_samples, open_model, save_model
 from .products import Trend
@@ -31,7 +31,6 @@ from .reports import write_report
 
 STEP = "estimate_region"
 MODEL, REPORT = "model", "report.html"
-RASTERS = ("flux", "spread", "relative_spread", "applicability", "base_value", "shares", "groups", "dominant")
 GRIDS = ("drivers", "layers", "layer_names", "variables", "units", "start", "time_step", "align", "region", "period",
          "class_layer")
 FITTED, MAPPED = 0.4, 0.9
@@ -58,7 +57,7 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
     with ExitStack() as stack:
         fitted, identity, lines = _model(values, grids, folder, stack, progress)
         inputs = open_inputs(fitted, identity, progress=progress, **grids)
-        wanted = {name: values[name] for name in RASTERS}
+        wanted = {name: values[name] for name in (*BANDS_OVER_TIME, *FROM_CONTRIBUTIONS)}
         run = MapRun(inputs, STEP, wanted, values["members"], values["memory"], folder)
         stack.enter_context(run.files)
         run.open_rasters()

@@ -47,7 +47,8 @@ class Survey:
 
     def read(self, progress: Progress) -> Found:
         """Return maps, series and numbers under the names that `ReportInputs` has for them."""
-        parts = {"flux": self._flux, "spread": self._spread, "applicability": self._applicability,
+        parts = {"flux": self._flux, "spread": self._spread, "seed_spread": self._seed_spread,
+                 "applicability": self._applicability,
                  "shares": self._shares, "groups": self._groups, "dominant": self._dominant, "trend": self._trend}
         present = [name for name in parts if name in self.paths]
         for number, name in enumerate(present):
@@ -109,6 +110,13 @@ class Survey:
         if weight:
             self.found["numbers"]["spread"] = float(tally.total().sum() / weight)
             self.found["numbers"]["relative_spread"] = self.found["numbers"]["spread"] / flux if flux > 0 else np.nan
+
+    def _seed_spread(self, reader: RasterReader, progress: Progress) -> None:
+        tally = Tally(len(self.times))
+        for _rows, _columns, values, area in self._blocks(reader, progress):
+            tally.add(values, area)
+        if tally.area().sum():
+            self.found["numbers"]["seed_spread"] = float(tally.total().sum() / tally.area().sum())
 
     def _applicability(self, reader: RasterReader, progress: Progress) -> None:
         tally, mean, outside = Tally(len(reader.info.bands), floor=LIMIT), self._coarse(), self._coarse()

@@ -18,7 +18,7 @@ from .report_survey import Survey, dependence_of, region_text
 
 FLUXES = ("reco", "rs", "rh")
 FIT_ONLY = {param.name for param in FIT_PARAMS} - {"model", "samples"} | {"method"}
-MAPS = ("flux", "spread", "applicability", "shares", "groups", "dominant", "trend")
+MAPS = ("flux", "spread", "seed_spread", "applicability", "shares", "groups", "dominant", "trend")
 
 
 def report(*, folder: str, title: str, model: str | None, scores: str | None, output: str,

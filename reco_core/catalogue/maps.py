@@ -30,6 +30,9 @@ ESTIMATE_OUTPUTS = (
            "Estimated flux, a band per time step, in g C m-2 per time step.", "{flux}.tif", "estimate"),
     output("spread", "raster_out", "Spread",
            "Standard deviation over the fold means, unit of the flux.", "spread.tif", optional=True),
+    output("seed_spread", "raster_out", "Spread over seeds",
+           "Standard deviation over the members of a fold, which differ by their seed alone (root mean square over "
+           "the folds), unit of the flux; nodata where a fold has one member.", "seed_spread.tif", optional=True),
     output("relative_spread", "raster_out", "Relative spread",
            "Spread divided by the estimate.", "relative_spread.tif", optional=True),
     output("applicability", "raster_out", "Applicability",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
-from ..models.base import mean_and_spread
+from ..models.base import Estimate, member_variance
 from ..progress import SILENT, Progress
 from .shap_tables import TableExplainer
 from .tree_shap import contributions
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..models.base import FittedModel, Model
 
 ROWS_AT_ONCE = 262_144
-Estimate = tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]
+Explained = tuple[Estimate, Optional[np.ndarray]]
 
 
 class Engine:
@@ -41,14 +41,13 @@ class Engine:
         self._known: dict[int, Optional[TableExplainer]] = {}
 
     def estimate(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
-                 progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and spread, each of shape (n,) [unit of the target]; see `FittedModel.estimate`."""
-        mean, spread, _ = self._pieces(X, stratum, progress, explain=False)
-        return mean, spread
+                 progress: Progress = SILENT) -> Estimate:
+        """Return mean, spread and seed spread, each of shape (n,) [unit of the target]; see `FittedModel.estimate`."""
+        return self._pieces(X, stratum, progress, explain=False)[0]
 
     def explain(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
-                progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return mean, spread, and contributions to the mean with the base value last.
+                progress: Progress = SILENT) -> tuple[Estimate, np.ndarray]:
+        """Return the estimate, and contributions to its mean with the base value last.
 
         Parameters
         ----------
@@ -58,17 +57,17 @@ class Engine:
 
         Returns
         -------
-        mean, spread : arrays of shape (n,) [unit of the target]
+        estimate : Estimate
         contributions : array of shape (n, p + 1) [unit of the target]
             Each row adds up to the mean.
         """
-        mean, spread, phi = self._pieces(X, stratum, progress, explain=True)
+        estimate, phi = self._pieces(X, stratum, progress, explain=True)
         assert phi is not None
-        return mean, spread, phi
+        return estimate, phi
 
-    def _pieces(self, X: np.ndarray, stratum: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Estimate:
+    def _pieces(self, X: np.ndarray, stratum: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Explained:
         n, features = X.shape
-        mean, spread = np.empty(n), np.empty(n)
+        whole = Estimate(np.empty(n), np.empty(n), np.empty(n))
         phi = np.empty((n, features + 1)) if explain else None
         for start in range(0, n, self.rows_at_once):
             end = min(start + self.rows_at_once, n)
@@ -77,46 +76,48 @@ class Engine:
             # numpy adds up the members of a single row in another order than those of several
             if len(rows) == 1:
                 rows, labels = np.repeat(rows, 2, axis=0), None if labels is None else np.repeat(labels, 2)
-            found = self._piece(rows, labels, progress.span(start / n, end / n), explain=explain)
-            mean[start:end], spread[start:end] = found[0][:end - start], found[1][:end - start]
-            if phi is not None and found[2] is not None:
-                phi[start:end] = found[2][:end - start]
-        return mean, spread, phi
+            part, split = self._piece(rows, labels, progress.span(start / n, end / n), explain=explain)
+            for target, values in zip(whole, part):
+                target[start:end] = values[:end - start]
+            if phi is not None and split is not None:
+                phi[start:end] = split[:end - start]
+        return whole, phi
 
-    def _piece(self, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Estimate:
+    def _piece(self, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Explained:
         folds = self.fitted.folds
-        means = np.empty((len(folds), len(rows)))
+        means, variances = np.empty((2, len(folds), len(rows)))
         total = np.zeros((len(rows), rows.shape[1] + 1)) if explain else None
         for number, model in enumerate(folds):
             part = progress.span(number / len(folds), (number + 1) / len(folds))
             if hasattr(model, "boosters") and not self.plain:
-                self._boosted(model, rows, labels, means[number], total, part)
+                self._boosted(model, rows, labels, (means[number], variances[number]), total, part)
                 continue
             part(0.0)
-            means[number] = model.predict(rows, stratum=labels, members=self.members)
+            members = model.member_predictions(rows, stratum=labels, members=self.members)
+            means[number], variances[number] = members.mean(axis=0), member_variance(members)
             if total is not None:
                 total += model.contributions(rows, stratum=labels, members=self.members)
-        mean, spread = mean_and_spread(means)
-        return mean, spread, None if total is None else total / len(folds)
+        return Estimate.of(means, variances), None if total is None else total / len(folds)
 
-    def _boosted(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], mean: np.ndarray,
-                 total: Optional[np.ndarray], progress: Progress) -> None:
-        """Fill in the mean of a model's boosters and add its contributions to `total`."""
+    def _boosted(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray],
+                 fold: tuple[np.ndarray, np.ndarray], total: Optional[np.ndarray], progress: Progress) -> None:
+        """Fill in mean and variance over a model's boosters and add its contributions to `total`."""
+        mean, variance = fold
         parts: list[tuple[str, Any]] = [("all", slice(None))]
         if labels is not None and model.per_class:
             parts = [(str(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
         for number, (label, at) in enumerate(parts):
             boosters = model.boosters(label, self.members)  # type: ignore[attr-defined]
             own = rows[at]
-            estimate = np.zeros(len(own))
+            members = _Running(len(own))
             for member, booster in enumerate(boosters):
                 first = number + member / len(boosters)
                 part = progress.span(first / len(parts), (first + 1 / len(boosters)) / len(parts))
                 values, phi = self._booster(booster, own, part, explain=total is not None)
-                estimate += values
+                members.add(values)
                 if total is not None and phi is not None:
                     total[at] += phi / len(boosters)
-            mean[at] = estimate / len(boosters)
+            mean[at], variance[at] = members.mean(), members.variance()
 
     def _booster(self, booster: Any, rows: np.ndarray, progress: Progress, *,
                  explain: bool) -> tuple[np.ndarray, Optional[np.ndarray]]:
@@ -132,3 +133,32 @@ class Engine:
             return tables.estimate(rows, progress), None
         phi, values = tables.explain(rows, progress)
         return values, phi
+
+
+class _Running:
+    """Mean and variance of estimates that come one after the other, each of shape (n,)."""
+
+    def __init__(self, n: int) -> None:
+        self._count, self._total = 0, np.zeros(n)
+        self._gaps, self._squares = np.zeros(n), np.zeros(n)  # from the first one: squares of values lose digits
+        self._first = np.zeros(n)
+
+    def add(self, values: np.ndarray) -> None:
+        """Take the estimates of one more member."""
+        self._total += values
+        if self._count == 0:
+            self._first[:] = values
+        gap = values - self._first
+        self._gaps += gap
+        self._squares += gap * gap
+        self._count += 1
+
+    def mean(self) -> np.ndarray:
+        """Return the mean."""
+        return self._total / self._count
+
+    def variance(self) -> np.ndarray:
+        """Return the variance (n - 1); NaN for one member."""
+        if self._count < 2:
+            return np.full(self._total.shape, np.nan)
+        return np.maximum(self._squares - self._gaps ** 2 / self._count, 0.0) / (self._count - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Protocol, Sequence
+from typing import TYPE_CHECKING, Optional, Protocol, Sequence
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from .applicability import ApplicabilityArea
 from .grid import Block, DriverReader, bytes_per_value
 from .tiles import Clock, Tile, TilePlan, plan_tiles
 
+if TYPE_CHECKING:
+    from ..models.base import Estimate
+
 ROWS = 65536
 LARGEST_ERROR = 1e-4
 
@@ -21,25 +24,26 @@ class Engine(Protocol):
     """What estimates rows, and explains the estimates: the engine of the explain room."""
 
     def estimate(self, X: np.ndarray, stratum: Optional[np.ndarray],
-                 progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and spread."""
+                 progress: Progress) -> Estimate:
+        """Return mean, spread and seed spread."""
 
     def explain(self, X: np.ndarray, stratum: Optional[np.ndarray],
-                progress: Progress) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return mean, spread, and contributions with the base value last."""
+                progress: Progress) -> tuple[Estimate, np.ndarray]:
+        """Return the estimate, and contributions with the base value last."""
 
 
 @dataclass(frozen=True)
 class Estimates:
     """What was computed for the rows of a block; None what nobody asked for.
 
-    `mean` and `spread` (n,) [unit of the target], `contributions` (n, p + 1) [unit of the
+    `mean`, `spread` and `seed_spread` (n,) [unit of the target], `contributions` (n, p + 1) [unit of the
     target] with the base value last, `applicability` (n,) [1].
     """
 
     block: Block
     mean: np.ndarray
     spread: np.ndarray
+    seed_spread: np.ndarray
     contributions: Optional[np.ndarray] = None
     applicability: Optional[np.ndarray] = None
 
@@ -95,8 +99,8 @@ class MapJob:
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""
         features = len(self.reader.names)
-        # mean, spread and applicability as rows, one of them as a map; contributions
-        per_value = bytes_per_value(features) + 3 * 8 + 2 * 8
+        # mean, spread, seed spread and applicability as rows, one of them as a map; contributions
+        per_value = bytes_per_value(features) + 4 * 8 + 2 * 8
         if self._explains:
             per_value += 8.0 * (features + 1)
         return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
@@ -138,11 +142,11 @@ class MapJob:
     def _compute(self, block: Block, progress: Progress) -> Estimates:
         phi = None
         if self._explains:
-            mean, spread, phi = self.engine.explain(block.X, block.stratum, progress.span(0.0, 0.9))
-            self._check(phi, mean)
+            found, phi = self.engine.explain(block.X, block.stratum, progress.span(0.0, 0.9))
+            self._check(phi, found.mean)
         else:
-            mean, spread = self.engine.estimate(block.X, block.stratum, progress.span(0.0, 0.9))
-        return Estimates(block, mean, spread, phi, self._near(block.X, progress.span(0.9, 1.0)))
+            found = self.engine.estimate(block.X, block.stratum, progress.span(0.0, 0.9))
+        return Estimates(block, *found, phi, self._near(block.X, progress.span(0.9, 1.0)))
 
     def _near(self, X: np.ndarray, progress: Progress) -> Optional[np.ndarray]:
         """Return the applicability of rows, if a product wants it."""

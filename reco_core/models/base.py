@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Iterable, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -36,10 +36,28 @@ def default_seeds(count: int) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def mean_and_spread(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation (n - 1) over folds of their estimates, shape (folds, n)."""
-    spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.full(means.shape[1], np.nan)
-    return means.mean(axis=0), spread
+class Estimate(NamedTuple):
+    """Estimates of an ensemble and how far its members differ; arrays of shape (n,) [unit of the target].
+
+    `mean` is over folds of the mean over their members; `spread` the standard deviation (n - 1) of
+    the means of the folds; `seed_spread` that of the members of a fold, which differ by their seed
+    alone: the root of its mean square over the folds. NaN where there is one fold, or one member.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    seed_spread: np.ndarray
+
+    @classmethod
+    def of(cls, means: np.ndarray, variances: np.ndarray) -> Estimate:
+        """Return the estimates from means and variances over members (n - 1), both of shape (folds, n)."""
+        spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.full(means.shape[1], np.nan)
+        return cls(means.mean(axis=0), spread, np.sqrt(variances.mean(axis=0)))
+
+
+def member_variance(members: np.ndarray) -> np.ndarray:
+    """Return the variance (n - 1) over members of their estimates, shape (members, n); NaN for one member."""
+    return members.var(axis=0, ddof=1) if len(members) > 1 else np.full(members.shape[1], np.nan)
 
 
 class Model:
@@ -210,8 +228,8 @@ class FittedModel:
         return [there.index(name) for name in self.feature_names]
 
     def estimate(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
-                 members: str = "all") -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and spread of the estimates of the folds.
+                 members: str = "all") -> Estimate:
+        """Return the mean estimate of the ensemble and its spread over folds and over seeds.
 
         Parameters
         ----------
@@ -222,11 +240,13 @@ class FittedModel:
 
         Returns
         -------
-        mean, spread : arrays of shape (n,) [target_unit]
-            Mean over folds of the mean over members; standard deviation (n - 1) over folds.
+        Estimate
+            Mean, spread and seed spread, each of shape (n,) [target_unit].
         """
         self._check(X, stratum, members)
-        return mean_and_spread(np.stack([model.predict(X, stratum=stratum, members=members) for model in self.folds]))
+        folds = (model.member_predictions(X, stratum=stratum, members=members) for model in self.folds)
+        means, variances = zip(*((fold.mean(axis=0), member_variance(fold)) for fold in folds))
+        return Estimate.of(np.stack(means), np.stack(variances))
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                       members: str = "all") -> np.ndarray:

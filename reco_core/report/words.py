@@ -119,7 +119,9 @@ def _flux_words(inputs: ReportInputs) -> str:
                  f"(mean of {years} whole year{'s' if years != 1 else ''}).")
     if "spread" in n:
         text += (f" The models of the folds differ by {number(n['spread'])}{NBSP}{unit} on average "
-                 f"({percent(n.get('relative_spread', np.nan))} of the mean; standard deviation per cell and {step}).")
+                 f"({percent(n.get('relative_spread', np.nan))} of the mean; standard deviation per cell and {step})")
+        text += f"; those of one fold, which differ by their seed alone, by {number(n['seed_spread'])}{NBSP}{unit}." \
+            if "seed_spread" in n else "."
     if "applicable" in n:
         text += (f" {percent(n['applicable'])} of the area and time lies inside the area of applicability, where the "
                  "drivers resemble those of the training sites.")

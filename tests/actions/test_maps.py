@@ -83,10 +83,12 @@ def test_estimates_are_the_models(explained):
     shape = flux.shape
     X = np.stack([np.broadcast_to(drivers[name].values, shape).reshape(-1) for name in NAMES], axis=1)
     valid = np.isfinite(X).all(axis=1)
-    mean, spread = fitted.estimate(X[valid])
+    mean, spread, seeds = fitted.estimate(X[valid])
     assert np.array_equal(np.isfinite(flux).reshape(-1), valid) and 0 < valid.sum() < valid.size
     np.testing.assert_array_equal(flux.reshape(-1)[valid], mean.astype("float32"))
     np.testing.assert_array_equal(read(explained / "spread.tif").reshape(-1)[valid], spread.astype("float32"))
+    np.testing.assert_allclose(read(explained / "seed_spread.tif").reshape(-1)[valid], seeds, rtol=1e-6)
+    assert (seeds > 0).mean() > 0.9
     relative = read(explained / "relative_spread.tif").reshape(-1)[valid]
     assert np.array_equal(np.isnan(relative), np.abs(mean) < 1)
     np.testing.assert_allclose(relative[np.abs(mean) >= 1], (spread / np.abs(mean))[np.abs(mean) >= 1], rtol=1e-6)
@@ -105,7 +107,7 @@ def test_what_the_files_say_of_themselves(place, explained):
     with rasterio.open(explained / "contributions" / "lai.tif") as file:
         assert file.descriptions[3] == "2001-04" and set(file.units) == {UNIT}
         assert 0 < float(file.tags()["ADDITIVITY_ERROR"]) <= 1e-4
-    for name in ("reco", "spread", "relative_spread", "applicability", "shares", "contribution_groups",
+    for name in ("reco", "spread", "seed_spread", "relative_spread", "applicability", "shares", "contribution_groups",
                  "dominant_driver", "base_value", "contributions/ta"):
         assert (explained / f"{name}.qml").exists(), name
     assert "biotic" in rasterio.open(explained / "contribution_groups.tif").descriptions

@@ -20,8 +20,9 @@ from reco_core.progress import SILENT, Progress
 from small_world import NAMES, SETTINGS, small_drivers, small_model, small_samples
 
 YEARS = 12
-FILES = {"reco.tif", "spread.tif", "relative_spread.tif", "applicability.tif", "base_value.tif", "shares.tif",
-         "contribution_groups.tif", "dominant_driver.tif", "trend.tif", "report.html", "run.json", "dependence.csv",
+FILES = {"reco.tif", "spread.tif", "seed_spread.tif", "relative_spread.tif", "applicability.tif",
+         "base_value.tif", "shares.tif", "contribution_groups.tif", "dominant_driver.tif", "trend.tif",
+         "report.html", "run.json", "dependence.csv",
          *(f"contributions/{name}.tif" for name in NAMES)}
 
 

@@ -51,6 +51,7 @@ def folder(truth, tmp_path_factory):
     times = [str(time)[:7] for time in drivers["time"].values]
     write(path / "reco.tif", grid, times, flux)
     write(path / "spread.tif", grid, times, 0.1 * flux)
+    write(path / "seed_spread.tif", grid, times, 0.02 * flux)
     outside = np.where(np.arange(ROWS)[:, None] >= ROWS - 6, 0.2, 0.9) + 0 * flux
     write(path / "applicability.tif", grid, times, outside, unit="1")
     size = np.stack([np.full((ROWS, COLUMNS), 2.0), 1 + np.arange(ROWS)[:, None] / 8 + np.zeros((ROWS, COLUMNS)),
@@ -120,6 +121,7 @@ def test_numbers_are_those_of_the_rasters(gathered, truth):
     assert numbers["total_per_year"] == pytest.approx(total.sum() / YEARS, rel=1e-5)
     assert numbers["mean"] == pytest.approx(total.mean() / area[known].sum(), rel=1e-5)
     assert numbers["relative_spread"] == pytest.approx(0.1, rel=1e-5)
+    assert numbers["seed_spread"] == pytest.approx(0.2 * numbers["spread"], rel=1e-5)
     assert numbers["applicable"] == pytest.approx(area[:-6][known[:-6]].sum() / area[known].sum(), rel=1e-6)
     assert numbers["area"] == pytest.approx(area[known].sum())
     shares_of_area = [gathered.driver_numbers[name]["dominant"] for name in NAMES_OF_DRIVERS]

@@ -27,14 +27,15 @@ def test_equals_the_models_own(members, per_class):
     fitted, X = small_model(per_class=per_class), rows()
     stratum = np.resize(np.array(fitted.strata), len(X)) if per_class else None
     engine = Engine(fitted, members)
-    mean, spread, phi = engine.explain(X, stratum)
+    found, phi = engine.explain(X, stratum)
     expected = fitted.estimate(X, stratum=stratum, members=members)
-    assert np.array_equal(mean, expected[0]) and np.array_equal(spread, expected[1])
-    for ours, theirs in zip(engine.estimate(X, stratum), expected):
-        assert np.array_equal(ours, theirs)
+    for ours in (found, engine.estimate(X, stratum)):
+        assert np.array_equal(ours.mean, expected.mean) and np.array_equal(ours.spread, expected.spread)
+        np.testing.assert_allclose(ours.seed_spread, expected.seed_spread, rtol=1e-9)
+    assert np.isnan(expected.seed_spread).all() == (members == "one_per_fold")
     theirs = fitted.contributions(X, stratum=stratum, members=members)
     np.testing.assert_allclose(phi, theirs, atol=1e-5 * np.abs(theirs).max())
-    assert additivity_error(phi, mean) <= 1e-5
+    assert additivity_error(phi, found.mean) <= 1e-5
 
 
 def test_members_matter():
@@ -47,8 +48,9 @@ def test_members_matter():
 def test_rows_at_once_do_not_matter(rows_at_once):
     """Alone or among others, a row has the same bits."""
     fitted, X = small_model(), rows(60)
-    for whole, parts in zip(Engine(fitted).explain(X), Engine(fitted, rows_at_once=rows_at_once).explain(X)):
-        assert np.array_equal(whole, parts)
+    whole, parts = Engine(fitted).explain(X), Engine(fitted, rows_at_once=rows_at_once).explain(X)
+    for one, other in zip((*whole[0], whole[1]), (*parts[0], parts[1])):
+        assert np.array_equal(one, other)
 
 
 def test_falls_back_to_xgboost(monkeypatch):
@@ -57,24 +59,25 @@ def test_falls_back_to_xgboost(monkeypatch):
     expected = Engine(fitted).explain(X)
     monkeypatch.setattr(engine_module.TableExplainer, "of", lambda booster: None)
     found = Engine(fitted).explain(X)
-    assert np.array_equal(found[0], expected[0]) and np.array_equal(found[1], expected[1])
-    np.testing.assert_allclose(found[2], expected[2], atol=1e-4)
+    assert all(np.array_equal(one, other) for one, other in zip(found[0], expected[0]))
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-4)
 
 
 def test_plain():
     """plain asks the model and nothing else."""
     fitted, X = small_model(), rows(100)
-    mean, _, phi = Engine(fitted, plain=True).explain(X)
+    found, phi = Engine(fitted, plain=True).explain(X)
     assert np.array_equal(phi, fitted.contributions(X.astype("float32")))
-    assert np.array_equal(mean, fitted.estimate(X)[0])
+    assert all(np.array_equal(one, other) for one, other in zip(found, fitted.estimate(X)))
 
 
 def test_other_models():
     """A model without boosters splits its estimate itself: here all goes to the temperature."""
     fitted, X = small_model("lloyd_taylor"), rows()
-    mean, spread, phi = Engine(fitted).explain(X)
-    assert (phi[:, 1:3] == 0).all() and additivity_error(phi, mean) <= 1e-9
-    assert np.array_equal(mean, fitted.estimate(X)[0]) and np.array_equal(spread, fitted.estimate(X)[1])
+    found, phi = Engine(fitted).explain(X)
+    assert (phi[:, 1:3] == 0).all() and additivity_error(phi, found.mean) <= 1e-9
+    assert np.array_equal(found.mean, fitted.estimate(X).mean)
+    assert np.array_equal(found.spread, fitted.estimate(X).spread) and np.isnan(found.seed_spread).all()
 
 
 @pytest.mark.parametrize("what", ["estimate", "explain"])

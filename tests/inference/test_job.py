@@ -84,7 +84,7 @@ def test_estimates_are_those_of_the_model():
     columns = [np.broadcast_to(drivers[name].values, kept.mean.shape) for name in NAMES]
     valid = np.isfinite(np.stack(columns)).all(axis=0)
     X = np.stack([column[valid] for column in columns], axis=1)
-    mean, spread = fitted.estimate(X)
+    mean, spread, _seeds = fitted.estimate(X)
     assert np.array_equal(kept.mean[valid], mean.astype("float32"))
     assert np.array_equal(kept.spread[valid], spread.astype("float32"))
     assert np.isnan(kept.mean[~valid]).all() and not valid.all() and work.valid == valid.sum()
@@ -103,7 +103,7 @@ def test_contributions_that_do_not_add_up_are_refused(monkeypatch):
     drivers, fitted = small_drivers(), small_model()
     reader, engine = DriverReader(drivers, fitted), Engine(fitted)
     explain = engine.explain
-    monkeypatch.setattr(engine, "explain", lambda *args: (*explain(*args)[:2], explain(*args)[2] + 0.1))
+    monkeypatch.setattr(engine, "explain", lambda *args: (explain(*args)[0], explain(*args)[1] + 0.1))
     with pytest.raises(ArtifactError, match="miss the estimate"):
         MapJob(reader, [Keep(reader)], engine).run()
 

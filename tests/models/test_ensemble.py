@@ -77,12 +77,14 @@ def test_what_is_held_out(fitted):
 
 
 def test_mean_and_spread(fitted):
-    """The estimate is the mean over folds, the spread their standard deviation (n - 1)."""
+    """The estimate is the mean over folds, the spreads are standard deviations (n - 1) over folds and over seeds."""
     X = make_table().X[:50]
-    mean, spread = fitted.estimate(X)
+    mean, spread, seeds = fitted.estimate(X)
     folds = np.stack([model.predict(X) for model in fitted.folds])
     np.testing.assert_allclose(mean, folds.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(spread, folds.std(axis=0, ddof=1), rtol=1e-12)
+    within = np.stack([model.member_predictions(X).std(axis=0, ddof=1) for model in fitted.folds])
+    np.testing.assert_allclose(seeds, np.sqrt((within ** 2).mean(axis=0)), rtol=1e-12)
     first = np.stack([model.member_predictions(X)[0] for model in fitted.folds])
     np.testing.assert_allclose(fitted.estimate(X, members="one_per_fold")[0], first.mean(axis=0), rtol=1e-12)
 

@@ -57,8 +57,9 @@ def inputs():
                       "n": np.full(flux.shape, 20.0)},
             "trend_unit": "g C m-2 yr-2",
             "numbers": {"mean": 84.6, "area": 1.37e12, "total_per_year": 1.391e15, "annual": 1015.0, "years": 4.0,
-                        "spread": 8.13, "relative_spread": 0.0961, "applicable": 0.614, "trend_slope": 1.234,
-                        "trend_up": 0.57, "trend_down": 0.02, "trend_years": 20.0, "group_environment": 0.45,
+                        "spread": 8.13, "seed_spread": 2.47, "relative_spread": 0.0961, "applicable": 0.614,
+                        "trend_slope": 1.234, "trend_up": 0.57, "trend_down": 0.02,
+                        "trend_years": 20.0, "group_environment": 0.45,
                         "group_biotic": 0.44, "group_spatiotemporal": 0.11},
             "driver_numbers": {d.name: {"mean": float(s.mean()), "sd": float(s.std()), "low": float(s.min()),
                                         "high": float(s.max()), "weighted": float(s.mean()), "dominant": share_of}
