@@ -66,17 +66,22 @@ def test_a_plain_script_needs_no_guard(tmp_path):
     assert done.stdout == "(192,)\n", done.stderr
 
 
+def state_of(pid):
+    """Return state and parent of a process, or nothing if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            state, parent = stream.read().rpartition(")")[2].split()[:2]  # its name may hold blanks
+        return state, int(parent)
+    except OSError:
+        return "", 0
+
+
 def children_of(pid):
-    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in listing.stdout.split()]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and state_of(name)[1] == pid]
 
 
 def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
-            return stream.read().split()[2] != "Z"
-    except OSError:
-        return False
+    return state_of(pid)[0] not in ("", "Z")
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes through /proc")
