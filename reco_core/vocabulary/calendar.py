@@ -6,7 +6,9 @@ import numpy as np
 
 from ..errors import GridError
 
-TIME_STEPS = ("day", "8day", "week", "month", "year")
+TIME_STEPS = ("day", "8day", "16day", "week", "month", "year")
+SUB_DAILY = {"half-hour": 1 / 48, "hour": 1 / 24}  # length [d]
+_COMPOSITES = {"8day": 8, "16day": 16}  # begin anew on 1 January
 
 
 def step_start(times: np.ndarray, time_step: str) -> np.ndarray:
@@ -14,14 +16,15 @@ def step_start(times: np.ndarray, time_step: str) -> np.ndarray:
     days = np.asarray(times, dtype="datetime64[D]")
     if time_step in ("month", "year"):
         return days.astype(f"datetime64[{time_step[0].upper()}]").astype("datetime64[D]")
-    if time_step == "8day":
+    if time_step in _COMPOSITES:
         year = days.astype("datetime64[Y]").astype("datetime64[D]")
-        return year + 8 * ((days - year).astype(int) // 8)
+        length = _COMPOSITES[time_step]
+        return year + length * ((days - year).astype(int) // length)
     return days
 
 
 def step_days(times: np.ndarray, time_step: str) -> np.ndarray:
-    """Return the length of each step [d]; the last 8-day step of a year has 5 or 6 days.
+    """Return the length of each step [d]; the last 8-day step of a year has 5 or 6 days, the last 16-day one 13 or 14.
 
     Examples
     --------
@@ -32,9 +35,9 @@ def step_days(times: np.ndarray, time_step: str) -> np.ndarray:
     if time_step in ("month", "year"):
         coarse = start.astype(f"datetime64[{time_step[0].upper()}]")
         return ((coarse + 1).astype("datetime64[D]") - start).astype("float64")
-    if time_step == "8day":
+    if time_step in _COMPOSITES:
         next_year = (start.astype("datetime64[Y]") + 1).astype("datetime64[D]")
-        return np.minimum(8, (next_year - start).astype(int)).astype("float64")
+        return np.minimum(_COMPOSITES[time_step], (next_year - start).astype(int)).astype("float64")
     return np.full(start.shape, 7.0 if time_step == "week" else 1.0)
 
 
@@ -61,12 +64,12 @@ def infer_time_step(times: np.ndarray) -> str:
         raise GridError(f"The dates do not increase: {days[at]} follows {days[at - 1]}",
                         "Sort the time steps and remove doubles")
     typical = float(np.median(gaps))
-    for name, low, high in (("day", 1, 1), ("8day", 8, 8), ("week", 7, 7), ("month", 28, 31),
+    for name, low, high in (("day", 1, 1), ("8day", 8, 8), ("16day", 16, 16), ("week", 7, 7), ("month", 28, 31),
                             ("year", 360, 366)):
         if low <= typical <= high:
             return name
     raise GridError(f"A step of {typical:g} days is no calendar RECO knows",
-                    "Use daily, 8-day, weekly, monthly or annual data")
+                    "Use daily, 8-day, 16-day, weekly, monthly or annual data")
 
 
 def parse_period(text: str | None) -> tuple[np.datetime64 | None, np.datetime64 | None]:

@@ -34,11 +34,14 @@ _UNITS: dict[str, tuple[str, float, float]] = {
     "fraction": ("1", 1.0, 0.0), "%": ("1", 0.01, 0.0), "percent": ("1", 0.01, 0.0),
     "m3 m-3": ("1", 1.0, 0.0),
     "g kg-1": ("g kg-1", 1.0, 0.0), "g/kg": ("g kg-1", 1.0, 0.0), "dg kg-1": ("g kg-1", 0.1, 0.0),
+    "kg c m-2": ("kg C m-2", 1.0, 0.0), "kg m-2 c": ("kg C m-2", 1.0, 0.0), "g c m-2": ("kg C m-2", 1e-3, 0.0),
+    "kg m-3": ("kg m-3", 1.0, 0.0), "g cm-3": ("kg m-3", 1000.0, 0.0), "kg dm-3": ("kg m-3", 1000.0, 0.0),
+    "cg cm-3": ("kg m-3", 10.0, 0.0),
     "m": ("m", 1.0, 0.0), "degree": ("degree", 1.0, 0.0), "degrees": ("degree", 1.0, 0.0),
     "h": ("h", 1.0, 0.0), "d": ("d", 1.0, 0.0), "days": ("d", 1.0, 0.0),
 }
 _PER_PERIOD = {"month": "month", "mon": "month", "year": "year", "yr": "year", "y": "year", "a": "year",
-               "8day": "8day", "8d": "8day", "week": "week"}
+               "8day": "8day", "8d": "8day", "16day": "16day", "16d": "16day", "week": "week"}
 
 
 def _spelling(unit: str) -> str:
@@ -54,7 +57,7 @@ def _parse(unit: str) -> tuple[str, float, float, str]:
     text = _spelling(unit)
     if text in _UNITS:
         return (*_UNITS[text], "")
-    match = re.fullmatch(r"(.+?) (month|mon|year|yr|y|a|8day|8d|week)-1", text)
+    match = re.fullmatch(r"(.+?) (month|mon|year|yr|y|a|8day|8d|16day|16d|week)-1", text)
     if match and f"{match.group(1)} d-1" in _UNITS:
         return (*_UNITS[f"{match.group(1)} d-1"], _PER_PERIOD[match.group(2)])
     if text in ("mm", "kg m-2"):
@@ -124,5 +127,5 @@ def period_unit(time_step: str) -> str:
     >>> period_unit("month")
     'g C m-2 month-1'
     """
-    return {"month": "g C m-2 month-1", "year": "g C m-2 yr-1", "8day": "g C m-2 8day-1",
+    return {"month": "g C m-2 month-1", "year": "g C m-2 yr-1", "8day": "g C m-2 8day-1", "16day": "g C m-2 16day-1",
             "day": "g C m-2 d-1", "week": "g C m-2 week-1"}[time_step]

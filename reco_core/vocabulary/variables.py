@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import SchemaError
 
@@ -62,9 +62,9 @@ _TABLE = (
     _var("soc_0", "g kg-1", "Soil organic carbon at 0 cm", 0, 1000, aliases="soc soc0 soc_0cm", static=True),
     _var("soc_10", "g kg-1", "Soil organic carbon at 10 cm", 0, 1000, aliases="soc10 soc_10cm", static=True),
     _var("soc_30", "g kg-1", "Soil organic carbon at 30 cm", 0, 1000, aliases="soc30 soc_30cm", static=True),
-    _var("clay", "%", "Clay content", 0, 100, static=True),
-    _var("silt", "%", "Silt content", 0, 100, static=True),
-    _var("sand", "%", "Sand content", 0, 100, static=True),
+    _var("clay", "%", "Clay content", 0, 100, aliases="t_clay", static=True),
+    _var("silt", "%", "Silt content", 0, 100, aliases="t_silt", static=True),
+    _var("sand", "%", "Sand content", 0, 100, aliases="t_sand", static=True),
     _var("elevation", "m", "Elevation", -500, 9000, aliases="elev_m elev dem altitude", static=True),
     _var("slope", "degree", "Slope of the terrain", 0, 90, aliases="slope_deg", static=True),
     _var("lai", "m2 m-2", "Leaf area index", 0, 15, "biotic", "lai_obs"),
@@ -91,6 +91,24 @@ _TABLE = (
     _var("l50", "d", "Days between the crossings of the 50 % level", 0, 366, "spatiotemporal"),
     _var("l25", "d", "Days between the crossings of the 25 % level", 0, 366, "spatiotemporal"),
     _var("season_area", "d", "Yearly sum of the daily vegetation index", -366, 366, "spatiotemporal"),
+    _var("doy_sin", "1", "Sine of the day of year", -1, 1, "spatiotemporal", "doy"),
+    _var("red", "1", "Red reflectance", -0.2, 1.6, "biotic", "nadir_reflectance_band1 sur_refl_b01"),
+    _var("nir", "1", "Near-infrared reflectance", -0.2, 1.6, "biotic", "nadir_reflectance_band2 sur_refl_b02"),
+    _var("blue", "1", "Blue reflectance", -0.2, 1.6, "biotic", "nadir_reflectance_band3 sur_refl_b03"),
+    _var("green", "1", "Green reflectance", -0.2, 1.6, "biotic", "nadir_reflectance_band4 sur_refl_b04"),
+    _var("nir2", "1", "Reflectance at 1.24 um", -0.2, 1.6, "biotic", "nadir_reflectance_band5 sur_refl_b05"),
+    _var("swir", "1", "Shortwave-infrared reflectance at 1.64 um", -0.2, 1.6, "biotic",
+         "swir1 nadir_reflectance_band6 sur_refl_b06"),
+    _var("swir2", "1", "Shortwave-infrared reflectance at 2.13 um", -0.2, 1.6, "biotic",
+         "nadir_reflectance_band7 sur_refl_b07"),
+    _var("et", "mm d-1", "Evapotranspiration", -5, 50, aliases="evapotranspiration"),
+    _var("npp", _FLUX, "Net primary production", -5, 60, "biotic"),
+    _var("snow_cover", "%", "Snow cover", 0, 100),
+    _var("oc", "%", "Organic carbon of the soil", 0, 100, aliases="t_oc organic_carbon", static=True),
+    _var("bulk_density", "kg m-3", "Bulk density of the soil", 0, 2700, aliases="t_bulk_density bdod", static=True),
+    _var("gravel", "%", "Gravel by volume", 0, 100, aliases="t_gravel cfvo", static=True),
+    _var("soc_density", "kg C m-2", "Soil organic carbon density", 0, 300, aliases="socd", static=True),
+    _var("texture", "1", "Soil texture class (USDA)", 0, 12, static=True),
     _var("igbp", "1", "IGBP land-cover class", 0, 255, "biotic", "land_cover lc_type1", static=True),
 )
 
@@ -122,4 +140,19 @@ def variable(name: str) -> Variable:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise SchemaError(f"'{name}' cannot be the name of a driver",
                           "Use letters, digits and underscores, starting with a letter")
-    return Variable(name.lower(), "", name, float("-inf"), float("inf"), "environment")
+    return _made_from(name.lower()) or Variable(name.lower(), "", name, float("-inf"), float("inf"), "environment")
+
+
+def _made_from(name: str) -> Variable | None:
+    """Return the variable of a name that tells how it was made of another: an index of drought, a value of the year."""
+    match = re.fullmatch(r"(spei|spi)_([1-9]\d?)", name)
+    if match:
+        title = {"spei": "Drought index (SPEI)", "spi": "Precipitation index (SPI)"}[match[1]]
+        return Variable(name, "1", f"{title} of {match[2]} months", -100, 100)
+    match = re.fullmatch(r"(.+)_(min|max|mean)", name)
+    base = canonical_name(match[1]) if match else None
+    if match is None or base is None:
+        return None
+    word = {"min": "least", "max": "largest", "mean": "mean"}[match[2]]
+    whole = VARIABLES[base]
+    return replace(whole, name=name, long_name=f"{whole.long_name}, {word} of the year", aliases=())

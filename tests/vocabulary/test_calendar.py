@@ -114,3 +114,13 @@ def test_what_is_no_period_is_refused(text):
     with pytest.raises(GridError) as caught:
         parse_period(text)
     assert text in caught.value.message and "2001-01/2010-12" in caught.value.hint
+
+
+def test_sixteen_days():
+    """Composites of sixteen days begin anew on 1 January; the last of a year has 13 days, 14 in leap years."""
+    days = np.arange("2003-01-01", "2005-01-01", dtype="datetime64[D]")
+    starts = np.unique(step_start(days, "16day"))
+    assert starts.size == 46 and str(starts[22]) == "2003-12-19" and str(starts[23]) == "2004-01-01"
+    lengths = step_days(starts, "16day")
+    assert lengths[22] == 13 and lengths[45] == 14 and lengths.sum() == days.size
+    assert infer_time_step(starts) == "16day"

@@ -109,3 +109,11 @@ def test_products_have_a_unit_per_time_step(time_step):
     unit = period_unit(time_step)
     assert unit.startswith("g C m-2 ")
     assert convert(2.0, "g C m-2 d-1", unit, days=3) == pytest.approx(2.0 if time_step == "day" else 6.0)
+
+
+@pytest.mark.parametrize(("value", "unit", "to", "expected"), [
+    (1.3, "g cm-3", "kg m-3", 1300.0), (130.0, "cg cm-3", "kg m-3", 1300.0), (7020.0, "g C m-2", "kg C m-2", 7.02),
+])
+def test_soil_units(value, unit, to, expected):
+    """Bulk density and carbon density come in the units of soil maps."""
+    assert convert(value, unit, to) == pytest.approx(expected, rel=1e-12)

@@ -72,3 +72,12 @@ def test_classes_are_igbp():
     assert sorted(IGBP_CODES) == list(range(1, 18))
     assert len(set(IGBP_CODES.values())) == 17
     assert set(CLASS_FAMILIES) <= set(IGBP_CODES.values())
+
+
+def test_names_that_tell_how_they_were_made():
+    """A drought index of any scale is known, and so is the least, mean or largest value of a year."""
+    assert variable("spei_24").long_name == "Drought index (SPEI) of 24 months" and variable("SPI_6").name == "spi_6"
+    largest = variable("evi_max")
+    assert (largest.name, largest.unit, largest.high) == ("evi_max", "1", VARIABLES["evi"].high)
+    assert variable("lst_day_mean").unit == "degC" and "mean" in variable("lst_day_mean").long_name
+    assert variable("mine_max").unit == "" and variable("spei_0").unit == ""
