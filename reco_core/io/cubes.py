@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Iterator
+from types import TracebackType
+from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -45,16 +47,76 @@ def write_cube(ds: xr.Dataset, path: str | os.PathLike[str], *, memory_gb: float
     zarr = need("zarr")
     names = [str(name) for name in ds.data_vars]
     with atomic(path) as temporary:
-        group = zarr.open_group(str(temporary), mode="w", zarr_format=2)
-        group.attrs.update(dict(ds.attrs))
-        for name in ("time", "y", "x", "spatial_ref"):
-            if name in ds.coords:
-                _coordinate(group, ds, name)
+        group = _new_group(temporary, ds)
         for number, name in enumerate(names):
             span = progress.span(number / len(names), (number + 1) / len(names))
             _write(group, temporary, ds[name], memory_gb, span)
         zarr.consolidate_metadata(group.store)
     return Path(path)
+
+
+class CubeWriter:
+    """Writes drivers as a Zarr store (format 2) tile by tile; it appears when the block of `with` ends without error.
+
+    Parameters
+    ----------
+    path : path
+    template : xarray.Dataset
+        Coordinates (time, y, x, spatial_ref) and attributes of the cube.
+    variables : mapping of name to (dims, attrs)
+    side : int
+        Rows and columns of a chunk; tiles must begin at whole chunks.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], template: xr.Dataset,
+                 variables: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]], *,
+                 side: int = CHUNK_SPACE) -> None:
+        self.path, self._template, self._variables, self._side = Path(path), template, dict(variables), side
+        self._stack = ExitStack()
+        self._chunks: dict[str, tuple[int, ...]] = {}
+
+    def __enter__(self) -> CubeWriter:
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(atomic(self.path))
+            self._group = _new_group(self._folder, self._template)
+            for name, (dims, attrs) in self._variables.items():
+                sizes = tuple(self._template.sizes[dim] for dim in dims)
+                self._chunks[name] = tuple(min(size, CHUNK_TIME if dim == "time" else self._side)
+                                           for dim, size in zip(dims, sizes))
+                _new_array(self._group, name, dims, sizes, self._chunks[name], attrs, flags=False)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, name: str, values: np.ndarray, row0: int, col0: int) -> None:
+        """Write a tile: all time steps (time, rows, cols), or (rows, cols) where the driver is static.
+
+        Raises
+        ------
+        SchemaError
+            A value is outside the valid range of the driver.
+        """
+        check_range(name, values, "what was derived")
+        starts = ([0] if values.ndim == 3 else []) + [row0, col0]
+        window = tuple(slice(start, start + size) for start, size in zip(starts, values.shape))
+        _chunks(self._folder / name, values, window, self._chunks[name])
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            need("zarr").consolidate_metadata(self._group.store)
+
+
+def _new_group(folder: Path, ds: xr.Dataset) -> Any:
+    """Start a store with the attributes and coordinates of a dataset."""
+    group = need("zarr").open_group(str(folder), mode="w", zarr_format=2)
+    group.attrs.update(dict(ds.attrs))
+    for name in ("time", "y", "x", "spatial_ref"):
+        if name in ds.coords:
+            _coordinate(group, ds, name)
+    return group
 
 
 def _coordinate(group: Any, ds: xr.Dataset, name: str) -> None:
@@ -73,10 +135,7 @@ def _write(group: Any, folder: Path, array: xr.DataArray, memory_gb: float, prog
     array = array.transpose(*dims)
     flags = array.dtype.kind == "b"
     chunks = tuple(min(array.sizes[dim], CHUNK_TIME if dim == "time" else CHUNK_SPACE) for dim in dims)
-    attrs = {**array.attrs, "_ARRAY_DIMENSIONS": dims, "coordinates": "spatial_ref"}
-    group.create_array(
-        array.name, shape=array.shape, dtype="bool" if flags else "float32", chunks=chunks, attributes=attrs,
-        compressors=_codec(), fill_value=None if flags else np.nan)
+    _new_array(group, str(array.name), dims, array.shape, chunks, array.attrs, flags)
     windows = list(_windows(array.shape, chunks, memory_gb))
     for number, window in enumerate(windows):
         progress(number / len(windows), f"Writing '{array.name}'")
@@ -84,6 +143,14 @@ def _write(group: Any, folder: Path, array: xr.DataArray, memory_gb: float, prog
         if not flags:
             _check(array, values, window)
         _chunks(folder / str(array.name), values, window, chunks)
+
+
+def _new_array(group: Any, name: str, dims: Sequence[str], shape: tuple[int, ...], chunks: tuple[int, ...],
+               attrs: Mapping[str, Any], flags: bool) -> None:
+    group.create_array(
+        name, shape=shape, dtype="bool" if flags else "float32", chunks=chunks, compressors=_codec(),
+        fill_value=None if flags else np.nan,
+        attributes={**attrs, "_ARRAY_DIMENSIONS": list(dims), "coordinates": "spatial_ref"})
 
 
 def _codec() -> Any:
