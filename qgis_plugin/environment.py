@@ -11,7 +11,7 @@ from .core import PLUGIN_FOLDER
 SETTING = "reco/workerPython"
 VARIABLE = "RECO_WORKER_PYTHON"
 LOWEST = (3, 11)
-HOW_TO = ("Run the tool 'Create the RECO environment' (Processing Toolbox, RECO, 6 Environment), or name the Python of "
+HOW_TO = ("Run the tool 'Create the RECO environment' (Processing Toolbox, RECO, 7 Environment), or name the Python of "
           "an environment that has the packages of RECO: as the environment variable {} or as the QGIS setting {}."
           .format(VARIABLE, SETTING))
 

@@ -175,12 +175,12 @@ class RasterInput:
                 self.name, path, int(error)))
 
 
-def raster_input(algorithm, parameters, name, context):
+def raster_input(algorithm, parameters, name, context, is_driver=False):
     """Return the raster of a parameter."""
     layer = algorithm.parameterAsRasterLayer(parameters, name, context)
     if layer is None:
         raise QgsProcessingException(algorithm.invalidRasterError(parameters, name))
-    return RasterInput(layer)
+    return RasterInput(layer, is_driver)
 
 
 def raster_inputs(algorithm, parameters, name, context):

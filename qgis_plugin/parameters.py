@@ -15,6 +15,7 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
+    QgsProcessingParameterVectorDestination,
 )
 
 from . import compat, layers, region
@@ -26,6 +27,9 @@ FILTERS = {"observations": NETCDF, "samples": NETCDF, "drivers": "Zarr (*.zarr)"
            "scores": "CSV (*.csv)", "table": "CSV (*.csv)", "html": "HTML (*.html)"}
 FILE_INPUTS = ("observations", "samples", "drivers", "links", "model", "scores", "path", "table")
 MAY_BE_FOLDER = ("drivers", "path")
+CLASS_LAYER = "class_layer"
+PICKER = "_layer"  # how the parameters end that pick one driver
+LAYER_OUTPUTS = ("raster_out", "vector_out")
 LAYER_NAMES = ("layers", "layer_names")  # a record's list of rasters and what they are called
 
 
@@ -106,6 +110,8 @@ def _output(step, output):
         # where there is an output folder, what is not named goes there
         optional = output.optional or has_folder(step)
         return QgsProcessingParameterRasterDestination(name, title, optional=optional, createByDefault=True)
+    if output.kind == "vector_out":
+        return QgsProcessingParameterVectorDestination(name, title, compat.SOURCE_POINT, optional=output.optional)
     if output.kind == "folder_out":
         return QgsProcessingParameterFolderDestination(name, title, optional=output.optional)
     return QgsProcessingParameterFileDestination(name, title, FILTERS.get(output.creates, ""),
@@ -134,7 +140,8 @@ class Values:
     def _take(self, algorithm, param, parameters, context):
         name = qgis_name(param)
         if param.kind in ("raster", "estimate"):
-            self._layers[param.name] = layers.raster_input(algorithm, parameters, name, context)
+            is_driver = param.name.endswith(PICKER) and param.name != CLASS_LAYER
+            self._layers[param.name] = layers.raster_input(algorithm, parameters, name, context, is_driver)
         elif param.kind == "rasters":
             self._layers[param.name] = layers.raster_inputs(algorithm, parameters, name, context)
         elif param.kind in ("points", "polygons"):
@@ -193,9 +200,9 @@ class Outputs:
             given = parameters.get(name)
             if given is None or given == "":
                 continue
-            if output.kind != "raster_out":
+            if output.kind not in LAYER_OUTPUTS:
                 path = algorithm.parameterAsFileOutput(parameters, name, context)
-            elif has_folder(step) and is_temporary(given):
+            elif output.kind == "raster_out" and has_folder(step) and is_temporary(given):
                 self.unnamed[output.name] = getattr(given, "destinationProject", None)
                 continue
             else:

@@ -1,7 +1,9 @@
 """Result layers in the desktop: grouped by folder, in order, with metadata and time."""
 
+import glob
 import json
 import os
+from dataclasses import replace
 
 from qgis.core import (
     QgsDateTimeRange,
@@ -14,6 +16,7 @@ from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 from . import bands, compat
 
 GROUP = "RECO"
+RASTERS = "rasters"  # what an output folder creates whose rasters are layers
 ORDER = "reco/order"
 DATES = "reco/band_dates"
 LAST_KEPT = 200
@@ -34,8 +37,9 @@ class LayerFinish(QgsProcessingLayerPostProcessorInterface):
     def postProcessLayer(self, layer, context, feedback):
         """Finish a layer that was just added to the project."""
         layer.setCustomProperty(ORDER, self._order)
-        layer.loadDefaultStyle()  # the style beside the file: Processing loads rasters without it
-        set_time(layer)
+        if self._output.kind != "vector_out":
+            layer.loadDefaultStyle()  # the style beside the file: Processing loads rasters without it
+            set_time(layer)
         describe(layer, self._output, self._history)
         place(layer, self._group, self._order, context.project() or QgsProject.instance(), self.is_shown)
         layer.triggerRepaint()
@@ -56,11 +60,7 @@ def register(context, step, paths, unnamed, history):
         Lines for the metadata of the layers.
     """
     finishes = []
-    for order, output in enumerate(step.outputs):
-        path = paths.get(output.name)
-        if not path or output.kind != "raster_out":
-            continue
-        project = unnamed.get(output.name)
+    for order, (output, path, project) in enumerate(_result_layers(step, paths, unnamed, context.project())):
         if project is not None:
             details = QgsProcessingContext.LayerDetails(output.title, project, output.name.upper())
             context.addLayerToLoadOnCompletion(path, details)
@@ -71,6 +71,17 @@ def register(context, step, paths, unnamed, history):
         finishes[0].is_shown = True
     _kept.extend(finishes)
     del _kept[:-LAST_KEPT]
+
+
+def _result_layers(step, paths, unnamed, shown_in):
+    """Yield output, path and project (None where QGIS decides itself) of each result that is a layer."""
+    for output in step.outputs:
+        path = paths.get(output.name)
+        if path and output.kind in ("raster_out", "vector_out"):
+            yield output, path, unnamed.get(output.name)
+        elif path and output.creates == RASTERS:
+            for file in sorted(glob.glob(os.path.join(path, "*.tif"))):
+                yield replace(output, title=os.path.splitext(os.path.basename(file))[0]), file, shown_in
 
 
 def group_name(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reco_core.catalogue import STEPS
+from reco_core.errors import MissingDependency
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,3 +66,15 @@ def test_doctor_knows_the_installation():
     done = reco("doctor")
     assert done.returncode == 0
     assert "xgboost" in done.stdout
+
+
+def test_a_python_without_packages_is_told_what_to_install(tmp_path):
+    """A bare interpreter lists everything; running a step says which command installs what it lacks."""
+    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r}); from reco_core.cli import main; "
+            "sys.exit(main(sys.argv[1:]))")
+    bare = [sys.executable, "-I", "-S", "-c", code]
+    assert subprocess.run([*bare, "--help"], capture_output=True, check=False).returncode == 0
+    done = subprocess.run([*bare, "trend", "--estimate", "a.tif", "--out", str(tmp_path)], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == MissingDependency.exit_code
+    assert "python -m pip install 'reco'" in done.stderr and "Traceback" not in done.stderr

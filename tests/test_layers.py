@@ -26,6 +26,7 @@ OWNERS = {
     "captum": ("reco_core/explain/",),
     "rasterio": ("reco_core/io/",),
     "pyogrio": ("reco_core/io/",),
+    "pyhdf": ("reco_core/io/",),
     "shapely": ("reco_core/io/",),
     "matplotlib": ("reco_core/report/",),
     "jinja2": ("reco_core/report/",),

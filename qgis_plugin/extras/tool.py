@@ -26,7 +26,7 @@ class Tool(QgsProcessingAlgorithm):
 
     def group(self):
         """Return the group that people read."""
-        return tr("6 Environment")
+        return tr("7 Environment")
 
     def groupId(self):
         """Return the stable name of the group."""

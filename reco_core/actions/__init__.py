@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional
 
 from ..catalogue import Step, get_step, resolve
+from ..deps import need
 from ..errors import Cancelled
 from ..progress import SILENT, Progress
 from .record import write_record
 
 _MODULES = {
     "make_world": "data", "read_observations": "data", "build_samples": "data", "read_drivers": "drivers",
+    "read_satellite": "satellite", "describe": "describe", "inventory": "survey", "check_drivers": "survey",
+    "sample_footprints": "footprints",
+    "aggregate": "aggregate", "derive_annual": "aggregate", "derive_season": "season", "derive_soil": "soil",
+    "derive_indices": "vegetation", "smooth": "vegetation", "derive_phenology": "vegetation",
+    "derive_pet": "water", "derive_spei": "water",
     "find_links": "models", "fit": "models", "evaluate": "models",
     "predict": "maps", "explain": "maps", "trend": "maps",
     "estimate_region": "region", "report": "reports",
@@ -21,8 +27,20 @@ _MODULES = {
 
 
 def action(name: str) -> Callable[..., dict[str, Any]]:
-    """Return the function that carries out the step called `name`."""
-    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    """Return the function that carries out the step called `name`.
+
+    Raises
+    ------
+    MissingDependency
+        This Python lacks a package that the step needs.
+    """
+    try:
+        return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("reco_core"):
+            raise
+        need(str(error.name))  # says which command installs it
+        raise
 
 
 @contextmanager

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ..errors import ConfigError
 from .data import DATA_STEPS
+from .derive import DERIVE_STEPS
 from .maps import MAP_STEPS
 from .models import MODEL_STEPS, MODELS
 from .records import FILE_KINDS, INPUT_KINDS, OUTPUT_KINDS, Param, Step, resolve, suggestion
+from .survey import SURVEY_STEPS
 
-STEPS: dict[str, Step] = {step.name: step for step in DATA_STEPS + MODEL_STEPS + MAP_STEPS}
+STEPS: dict[str, Step] = {
+    step.name: step for step in DATA_STEPS + SURVEY_STEPS + DERIVE_STEPS + MODEL_STEPS + MAP_STEPS}
 
 
 def get_step(name: str) -> Step:

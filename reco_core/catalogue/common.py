@@ -5,10 +5,11 @@ from __future__ import annotations
 from .records import Param
 
 GROUP_DATA = "1 Data"
-GROUP_MODELS = "2 Train and validate"
-GROUP_MAPS = "3 Maps"
-GROUP_TRENDS = "4 Trends"
-GROUP_REPORT = "5 Report"
+GROUP_DERIVE = "2 Derive drivers"
+GROUP_MODELS = "3 Train and validate"
+GROUP_MAPS = "4 Maps"
+GROUP_TRENDS = "5 Trends"
+GROUP_REPORT = "6 Report"
 
 DRIVERS = Param(
     "drivers", "drivers", "Driver cube",
@@ -38,12 +39,13 @@ START = Param(
 TIME_STEP = Param(
     "time_step", "choice", "Time step",
     "Length of a time step of the product; auto reads it from the dates.",
-    default="auto", choices=("auto", "month", "year", "8day", "day"), advanced=True)
+    default="auto", choices=("auto", "month", "year", "8day", "16day", "day"), advanced=True)
 ALIGN = Param(
     "align", "choice", "Alignment",
     "What to do with a raster on another grid: none refuses it and names the mismatch; nearest, bilinear "
-    "and average resample it to the grid of the first raster, and the output says so.",
-    default="none", choices=("none", "nearest", "bilinear", "average"), advanced=True)
+    "and average resample it to the grid of the first raster, and the output says so; auto takes the nearest "
+    "cell for classes, the area-weighted average from finer cells and bilinear from coarser ones.",
+    default="none", choices=("none", "auto", "nearest", "bilinear", "average"), advanced=True)
 PERIOD = Param(
     "period", "period", "Period",
     "First and last time step to use, as FIRST/LAST (for example 2001-01/2010-12 or 1950/1999). "
@@ -78,6 +80,16 @@ FOLDER = Param(
     "Folder for contribution maps, the run record and every output that is not named.",
     creates="folder")
 
+FOOTPRINT = Param(
+    "footprint", "choice", "Footprint",
+    "How a grid is read at a tower: the cell that contains it, bilinear between the nearest four, or the mean "
+    "of the square of footprint_km around it.",
+    default="nearest", choices=("nearest", "bilinear", "mean"))
+FOOTPRINT_KM = Param(
+    "footprint_km", "number", "Width of the footprint",
+    "Side of the square whose cells are averaged where the footprint is a mean; more than half of its cells must "
+    "have data.", default=3.0, minimum=0.01, maximum=500, unit="km", advanced=True)
+
 GRID_PARAMS = (DRIVERS, LAYERS, LAYER_NAMES, VARIABLES, UNITS, START, TIME_STEP, ALIGN)
 
 
@@ -87,3 +99,18 @@ def output(name: str, kind: str, title: str, help_: str, filename: str, creates:
     return Param(name, kind, title, help_, filename=filename,
                  creates=creates or ("raster" if kind == "raster_out" else "table"),
                  optional=optional)
+
+
+def picker(name: str, title: str, help_: str = "") -> Param:
+    """Return the parameter that picks one raster layer as the driver called `name`."""
+    return Param(f"{name}_layer", "raster", title,
+                 (help_ or f"Raster with {title[0].lower()}{title[1:]}, a band per time step, instead of '{name}' in "
+                           "the driver cube."), optional=True)
+
+
+def cube_outputs(what: str, filename: str) -> tuple[Param, ...]:
+    """Return the outputs of a step that makes drivers: the cube, and rasters for people and QGIS."""
+    return (output("output", "file_out", "Driver cube", f"{what} as a driver cube (Zarr).", filename, "drivers"),
+            output("rasters", "folder_out", "Rasters",
+                   "Folder for one GeoTIFF per driver, a band per time step; QGIS loads them as layers.", "", "rasters",
+                   optional=True))

@@ -14,7 +14,7 @@ INPUT_KINDS = (
     "path", "raster", "rasters", "points", "polygons", "region", "table", "period",
     "number", "integer", "choice", "choices", "text", "flag",
 )
-OUTPUT_KINDS = ("raster_out", "file_out", "folder_out")
+OUTPUT_KINDS = ("raster_out", "vector_out", "file_out", "folder_out")
 
 FILE_KINDS = ("observations", "samples", "drivers", "links", "model", "scores", "estimate",
               "path", "raster", "points", "polygons", "table")
@@ -155,9 +155,28 @@ def _convert(step: Step, param: Param, value: Any) -> Any:
                 raise ConfigError(f"{where}: '{item}' is not a choice",
                                   suggestion(item, list(param.choices)))
         return items
-    if param.kind == "path" and isinstance(value, (list, tuple)):
-        return [str(item) for item in value]
+    if param.kind == "path":
+        return _paths(value)
     return str(value)
+
+
+def _paths(value: Any) -> Any:
+    """Return a path, or a list of them; a text with commas is a list unless a file has that very name."""
+    if isinstance(value, (list, tuple)):
+        return [path for item in value for path in _several(str(item))]
+    found = _several(str(value))
+    return found if len(found) > 1 else found[0]
+
+
+def _several(text: str) -> list[str]:
+    parts = _items(text)
+    listed = len(parts) > 1 and not os.path.exists(text) and any(_is_there(part) for part in parts)
+    return parts if listed else [text]
+
+
+def _is_there(path: str) -> bool:
+    """Return whether a file, or the archive whose member it is, exists."""
+    return os.path.exists(path) or (".zip" in path.lower() and os.path.exists(path[:path.lower().index(".zip") + 4]))
 
 
 def _items(value: Any) -> list[str]:

@@ -95,3 +95,16 @@ def test_steps_are_found_by_either_spelling():
     with pytest.raises(ConfigError) as caught:
         get_step("read_driver")
     assert "read_drivers" in caught.value.hint
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    ("a.csv,b.csv", ["a.csv", "b.csv"]), (" a.csv , b.csv,", ["a.csv", "b.csv"]), ("a.csv", "a.csv"),
+    ("odd, name.csv", "odd, name.csv"), ("no, where.csv", "no, where.csv"),
+    (["a.csv,b.csv", "c"], ["a.csv", "b.csv", "c"]), ("all.zip/one.csv,none.csv", ["all.zip/one.csv", "none.csv"])])
+def test_paths_separated_by_commas(tmp_path, monkeypatch, given, expected):
+    """A text with commas is a list of paths where the first things exist, unless a file has that very name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "b.csv", "odd, name.csv", "all.zip"):
+        (tmp_path / name).touch()
+    step = get_step("read_observations")
+    assert resolve(step, {"path": given, "output": "o.nc"})["path"] == expected

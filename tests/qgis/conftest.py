@@ -151,6 +151,14 @@ def world(library, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory):
+    """Reflectances, a water balance, soil layers and satellite exports as GeoTIFFs."""
+    import qgis_sources as rasters
+
+    return rasters.make(tmp_path_factory.mktemp("sources"))
+
+
 class Process:
     """Runs qgis_process in a fresh profile with the built plugin."""
 

@@ -18,6 +18,7 @@ EXTRAS = ("check_environment", "create_environment")
 MODEL = house.ROOT / "resources" / "models" / "respiration_chain.model3"
 SHORT = {"PERIOD": "2001/2003", "MIN_YEARS": 3}
 
+CUBE = {"OUTPUT": "c.zarr", "RASTERS": "rasters"}
 RUNS = {
     "make_world": ({"CELLS": 6, "YEARS": 1, "TOWERS": 3},
                    {"DRIVERS": "d.zarr", "OBSERVATIONS": "t.csv", "TRUTH": "truth.tif"}),
@@ -38,6 +39,26 @@ RUNS = {
                              REGION="CRS=EPSG:4326;POLYGON((5 -50,45 -50,45 50,5 50,5 -50))", **SHORT),
                         {"FOLDER": "out"}),
     "report": ({"FOLDER": "{region}"}, {"OUTPUT": "r.html"}),
+    "read_satellite": ({"PATH": "{sources}/exports", "QUALITY": "none"}, CUBE),
+    "describe": ({"PATH": "{world}/drivers.zarr"}, {"OUTPUT": "d.html"}),
+    "inventory": ({"OBSERVATIONS": "{world}/observations.nc"},
+                  {"OUTPUT": "i.html", "TABLE": "i.csv", "POINTS": "i.gpkg"}),
+    "check_drivers": ({"OBSERVATIONS": "{world}/observations.nc", "DRIVERS": "{world}/drivers.zarr"},
+                      {"OUTPUT": "c.html", "TABLE": "c.csv"}),
+    "sample_footprints": ({"TOWERS": "{world}/observations_towers.gpkg", "DRIVERS": "{world}/drivers.zarr",
+                           "FOOTPRINT": "patch"}, {"OUTPUT": "f.csv", "PATCHES": "f.nc"}),
+    "aggregate": ({"DRIVERS": "{world}/drivers.zarr", "TO": "year"}, CUBE),
+    "derive_annual": ({"DRIVERS": "{world}/drivers.zarr", "CHOSEN": "lai", "STATISTICS": "max"}, CUBE),
+    "derive_season": ({"DRIVERS": "{world}/drivers.zarr"}, CUBE),
+    "derive_soil": ({"OC_LAYER": "{sources}/carbon.tif", "BULK_DENSITY_LAYER": "{sources}/density.tif",
+                     "GRAVEL_LAYER": "{sources}/stones.tif"}, CUBE),
+    "derive_pet": ({"TA_LAYER": "{sources}/evaporation.tif", "UNITS": "ta=degC"}, CUBE),
+    "derive_spei": ({"PRECIP_LAYER": "{sources}/rain.tif", "PET_LAYER": "{sources}/evaporation.tif", "SCALES": "3,12"},
+                    CUBE),
+    "derive_indices": ({"RED_LAYER": "{sources}/red.tif", "NIR_LAYER": "{sources}/nir.tif",
+                        "BLUE_LAYER": "{sources}/blue.tif", "SWIR_LAYER": "{sources}/swir.tif"}, CUBE),
+    "smooth": ({"DRIVERS": "{sources}/ndvi.tif", "METHOD": "double_logistic"}, CUBE),
+    "derive_phenology": ({"INDEX_LAYER": "{sources}/ndvi.tif"}, CUBE),
     "check_environment": ({}, {"REPORT_FILE": "report.txt"}),
 }
 
@@ -73,15 +94,16 @@ def test_help(process, name):
 
 
 @pytest.mark.parametrize("name", list(RUNS))
-def test_run(process, name, world, region, tmp_path):
+def test_run(process, name, world, region, sources, tmp_path):
     """Every algorithm runs and writes what it was asked for."""
     inputs, outputs = RUNS[name]
-    given = {key: value.format(world=world, region=region) if isinstance(value, str) else value
+    given = {key: value.format(world=world, region=region, sources=sources) if isinstance(value, str) else value
              for key, value in inputs.items()}
     wanted = {key: str(tmp_path / value) for key, value in outputs.items()}
     results = process.run(f"reco:{name}", **given, **wanted)
     assert {key: results[key] for key in wanted} == wanted
     assert all(Path(path).exists() for path in wanted.values())
+    assert "RASTERS" not in wanted or list(Path(wanted["RASTERS"]).glob("*.tif"))
     assert not list(tmp_path.rglob(".reco-*"))
 
 

@@ -10,6 +10,7 @@ from qgis.core import (
     QgsProcessingOutputFolder,
     QgsProcessingOutputHtml,
     QgsProcessingOutputRasterLayer,
+    QgsProcessingOutputVectorLayer,
     QgsProcessingParameterDefinition,
 )
 
@@ -19,7 +20,8 @@ REGION = {"REGION": "geometry", "EXTENT": "extent", "REGION_LAYER": "source"}
 TYPES = {"raster": "raster", "estimate": "raster", "rasters": "multilayer", "points": "source", "polygons": "source",
          "choice": "enum", "choices": "enum", "number": "number", "integer": "number", "flag": "boolean",
          "text": "string", "period": "string"}
-OUTPUTS = {"raster_out": "rasterDestination", "file_out": "fileDestination", "folder_out": "folderDestination"}
+OUTPUTS = {"raster_out": "rasterDestination", "vector_out": "vectorDestination", "file_out": "fileDestination",
+           "folder_out": "folderDestination"}
 EXTRAS = {"check_environment", "create_environment"}
 ADVANCED = QgsProcessingParameterDefinition.FlagAdvanced
 OPTIONAL = QgsProcessingParameterDefinition.FlagOptional
@@ -69,7 +71,8 @@ def test_parameters_match_the_record(algorithm, step):
         if param.required:
             assert not definition.flags() & OPTIONAL
         if param.default is not None:
-            assert definition.defaultValue() == param.default
+            default = param.default
+            assert definition.defaultValue() == (list(default) if isinstance(default, tuple) else default)
         if param.kind in ("number", "integer"):
             assert param.minimum is None or definition.minimum() == param.minimum
             assert param.maximum is None or definition.maximum() == param.maximum
@@ -85,7 +88,8 @@ def test_outputs_match_the_record(algorithm, step):
     """Each output has its destination and is declared, so that models can chain."""
     found = algorithm(step.name)
     destinations = definitions(found)
-    classes = {"raster_out": QgsProcessingOutputRasterLayer, "folder_out": QgsProcessingOutputFolder,
+    classes = {"raster_out": QgsProcessingOutputRasterLayer, "vector_out": QgsProcessingOutputVectorLayer,
+               "folder_out": QgsProcessingOutputFolder,
                "file_out": (QgsProcessingOutputFile, QgsProcessingOutputHtml)}
     for output in step.outputs:
         name = output.name.upper()

@@ -175,6 +175,29 @@ def test_outputs_of_a_folder_are_loaded_in_order(run, world, tmp_path):
     assert flux.bandName(2).endswith("2001-02")
 
 
+def test_rasters_of_a_folder_are_loaded(run, sources, tmp_path):
+    """What a derivation made comes as one layer per driver, grouped, styled, with its dates."""
+    folder = tmp_path / "drought"
+    run("derive_spei", {"PRECIP_LAYER": str(sources / "rain.tif"), "PET_LAYER": str(sources / "evaporation.tif"),
+                        "SCALES": "3,12", "OUTPUT": str(tmp_path / "c.zarr"), "RASTERS": str(folder)})
+    groups, top = tree()
+    assert top == ["RECO: drought"]
+    assert groups["RECO: drought"] == [("spei_12", True), ("spei_3", False)]
+    layer = QgsProject.instance().mapLayersByName("spei_3")[0]
+    assert layer.bandCount() == 72 and layer.bandName(1).endswith("2001-01")
+    assert isinstance(layer.renderer(), QgsSingleBandPseudoColorRenderer) and layer.temporalProperties().isActive()
+
+
+def test_towers_are_loaded_as_points(run, world, tmp_path):
+    """The towers of an inventory come as a point layer with their counts."""
+    run("inventory", {"OBSERVATIONS": str(world / "observations.nc"), "OUTPUT": str(tmp_path / "i.html"),
+                      "TABLE": str(tmp_path / "i.csv"), "POINTS": shown(tmp_path / "towers" / "i.gpkg")})
+    groups, _ = tree()
+    assert groups["RECO: towers"] == [("Towers", True)]
+    layer = QgsProject.instance().mapLayersByName("Towers")[0]
+    assert layer.isValid() and layer.featureCount() == 12 and layer.crs().authid() == "EPSG:4326"
+
+
 def test_order_where_the_desktop_has_put_layers_into_the_group(plugin_folder, qgis_new_project, world):
     """QGIS adds a layer beside the current one, which may be inside the group: the order holds all the same."""
     from reco.results import ORDER, place
