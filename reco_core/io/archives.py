@@ -18,6 +18,8 @@ MAX_BYTES = 32 * 2**30
 MAX_RATIO = 300
 RATIO_FROM_BYTES = 64 * 2**20
 MAX_MEMBERS = 100_000
+MAX_INNER_BYTES = 4 * 2**30
+TAIL_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _expand(source: Source) -> list[Source]:
                               "Unpack it and give the folder")
         for info in infos:
             _check_member(source.label, info)
+        _check_total(source, infos)
         names = sorted(info.filename for info in infos if not info.is_dir())
     inner = [Source(source.path, (*source.members, name)) for name in names
              if not PurePosixPath(name).name.startswith(".") and not name.startswith("__MACOSX/")]
@@ -122,6 +125,15 @@ def _check_member(label: str, info: zipfile.ZipInfo) -> None:
                           "This looks like a zip bomb; unpack it by hand if you trust it")
 
 
+def _check_total(source: Source, infos: list[zipfile.ZipInfo]) -> None:
+    """Refuse a zip whose members together unpack to absurdly much, such as members that share their bytes."""
+    size = source.path.stat().st_size
+    total = sum(info.file_size for info in infos)
+    if total > RATIO_FROM_BYTES and not source.members and total > MAX_RATIO * size:
+        raise SchemaError(f"'{source.label}' would unpack to {total / 2**20:.0f} MB, {total / size:.0f} times its size",
+                          "This looks like a zip bomb; unpack it by hand if you trust it")
+
+
 @contextmanager
 def _open_zip(source: Source) -> Iterator[zipfile.ZipFile]:
     if not source.members:
@@ -129,7 +141,11 @@ def _open_zip(source: Source) -> Iterator[zipfile.ZipFile]:
             yield archive
         return
     with zipfile.ZipFile(source.path) as outer:
-        _check_member(source.path.name, outer.getinfo(source.members[0]))
+        inner = outer.getinfo(source.members[0])
+        _check_member(source.path.name, inner)
+        if inner.file_size > MAX_INNER_BYTES:
+            raise SchemaError(f"'{source.label}' is a zip of {inner.file_size / 2**30:.1f} GB inside a zip",
+                              "Unpack the outer one and give the folder")
         with zipfile.ZipFile(io.BytesIO(outer.read(source.members[0]))) as archive:
             yield archive
 
@@ -140,26 +156,40 @@ def open_source(source: Source) -> Iterator[IO[bytes]]:
     with reading(source.label):
         if not source.members:
             with open(source.path, "rb") as raw:
-                yield _unpacked(raw, source)
+                yield _unpacked(raw, source, source.path.stat().st_size)
             return
         with _open_zip(Source(source.path, source.members[:-1])) as archive:
-            _check_member(source.label, archive.getinfo(source.members[-1]))
+            info = archive.getinfo(source.members[-1])
+            _check_member(source.label, info)
             with archive.open(source.members[-1]) as raw:
-                yield _unpacked(raw, source)
+                yield _unpacked(raw, source, info.compress_size)
 
 
-def _unpacked(raw: IO[bytes], source: Source) -> IO[bytes]:
+def _unpacked(raw: IO[bytes], source: Source, size: int) -> IO[bytes]:
     packed = source.name.lower().endswith((".gz", ".gzip"))
-    return io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=raw) if packed else raw, source.label), 2**20)
+    return io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=raw) if packed else raw, source.label, size), 2**20)
+
+
+def ends_in_line_end(raw: io.RawIOBase) -> bool:
+    """Return whether a stream that was read to its end (its `raw`) ended with a line end."""
+    return bytes(getattr(raw, "tail", b"")).endswith((b"\n", b"\r"))
+
+
+def last_line(raw: io.RawIOBase) -> bytes:
+    """Return the last line with content of a stream of `open_source` that was read to its end (its `raw`)."""
+    lines = bytes(getattr(raw, "tail", b"")).rstrip(b"\r\n").splitlines()
+    return lines[-1] if lines else b""
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than MAX_BYTES."""
+    """A stream that refuses to give absurdly much, and remembers its end."""
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, label: str) -> None:
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, label: str, packed: int) -> None:
         self._stream = stream
         self._label = label
+        self._limit = min(MAX_BYTES, max(RATIO_FROM_BYTES, MAX_RATIO * packed))
         self._given = 0
+        self.tail = b""
 
     def readable(self) -> bool:
         return True
@@ -167,9 +197,10 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         chunk = self._stream.read(len(buffer))
         self._given += len(chunk)
-        if self._given > MAX_BYTES:
-            raise SchemaError(f"'{self._label}' unpacks to more than {MAX_BYTES / 2**30:.0f} GB",
-                              "Split it into smaller files")
+        if self._given > self._limit:
+            raise SchemaError(f"'{self._label}' unpacks to more than {self._limit / 2**20:.0f} MB",
+                              "This looks like a zip bomb; unpack it by hand if you trust it, or split it")
+        self.tail = (self.tail + chunk)[-TAIL_BYTES:] if len(chunk) < TAIL_BYTES else chunk[-TAIL_BYTES:]
         buffer[:len(chunk)] = chunk
         return len(chunk)
 

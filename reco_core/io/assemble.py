@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from ..vocabulary.ledger import join_ledgers, ledger, note, set_ledger
 
 TEXT_COORDS = ("igbp", "network")
 NUMBER_COORDS = ("lat", "lon", "elevation")
+NETWORKS_JOINED = " + "
+_UNCERTAINTY = {"uncertainty": "Uncertainty of the flux from the u* threshold",
+                "uncertainty_partitioning": "Difference between night-time and daytime partitioning of the flux"}
 
 
 def assemble(site: np.ndarray, time: np.ndarray, values: Mapping[str, np.ndarray],
@@ -45,7 +49,8 @@ def assemble(site: np.ndarray, time: np.ndarray, values: Mapping[str, np.ndarray
         given = towers.get(name)
         if given is None and name == "elevation":
             continue
-        ds.coords[name] = ("site", _per_site(given, at_site, sites.size, name in TEXT_COORDS))
+        ds.coords[name] = ("site", _networks(given, at_site, sites.size) if name == "network" and given is not None
+                           else _per_site(given, at_site, sites.size, name in TEXT_COORDS))
     ds.attrs = {"reco_kind": "observations", "flux_kind": flux, "time_step": time_step, "history": "",
                 "citation": "", "ledger": "[]"}
     empty = np.bincount(at_site, np.isnan(values[flux]), minlength=sites.size).astype(int)
@@ -65,13 +70,44 @@ def _per_site(given: np.ndarray | None, at_site: np.ndarray, count: int, is_text
     return out
 
 
+def _networks(given: np.ndarray, at_site: np.ndarray, count: int) -> np.ndarray:
+    """Return the networks of each site, joined where it has rows of several."""
+    out = np.full(count, "", dtype=object)
+    for site, network in dict.fromkeys(zip(at_site.tolist(), map(str, given))):
+        out[site] = join_networks(out[site], network)
+    return out
+
+
+def join_networks(*names: str) -> str:
+    """Return several networks as one text, each once.
+
+    Examples
+    --------
+    >>> join_networks("ICOS", "FLUXNET2015 + ICOS", "")
+    'ICOS + FLUXNET2015'
+    """
+    parts = (part for name in names for part in name.split(NETWORKS_JOINED) if part)
+    return NETWORKS_JOINED.join(dict.fromkeys(parts))
+
+
 def _attrs(name: str, flux: str, unit: str | None) -> dict[str, str]:
     if name == "qc":
         return {"units": "1", "long_name": "Quality of the flux"}
-    if name == "uncertainty":
-        return {"units": variable(flux).unit, "long_name": "Uncertainty of the flux from the u* threshold"}
+    if name in _UNCERTAINTY:
+        return {"units": variable(flux).unit, "long_name": _UNCERTAINTY[name]}
     known = variable(name)
     return {"units": unit if unit is not None and not known.unit else known.unit, "long_name": known.long_name}
+
+
+def add_source(ds: xr.Dataset, **entry: str) -> None:
+    """Add a file to those that the table was made of: file, network, site, version, citation."""
+    known = json.loads(ds.attrs.get("sources", "[]"))
+    ds.attrs["sources"] = json.dumps([*known, entry], sort_keys=True, ensure_ascii=False)
+
+
+def sources(ds: xr.Dataset) -> list[dict[str, str]]:
+    """Return the files that a table was made of, each with what to cite."""
+    return list(json.loads(ds.attrs.get("sources", "[]")))
 
 
 def with_attrs(ds: xr.Dataset) -> xr.Dataset:
@@ -106,11 +142,9 @@ def merge(parts: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     sites = np.unique(np.concatenate([ds["site"].values.astype(str) for _, ds in parts])).astype(object)
     times = np.unique(np.concatenate([ds["time"].values for _, ds in parts]))
     names = list(dict.fromkeys(name for _, ds in parts for name in map(str, ds.data_vars)))
-    attrs = {name: ds[name].attrs for _, ds in reversed(parts) for name in map(str, ds.data_vars)}
+    attrs = {name: _joint_attrs([ds[name].attrs for _, ds in parts if name in ds]) for name in names}
     grids = {name: np.full((sites.size, times.size), np.nan) for name in names}
     owner = np.full((sites.size, times.size), -1)
-    coords = {name: np.full(sites.size, "", dtype=object) if name in TEXT_COORDS else np.full(sites.size, np.nan)
-              for name in TEXT_COORDS + NUMBER_COORDS if any(name in ds.coords for _, ds in parts)}
     for number, (label, ds) in enumerate(parts):
         rows, columns = np.searchsorted(sites, ds["site"].values.astype(str)), np.searchsorted(times, ds["time"].values)
         where = np.ix_(rows, columns)
@@ -120,17 +154,44 @@ def merge(parts: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
         for name in map(str, ds.data_vars):
             known = grids[name][where]
             grids[name][where] = np.where(np.isnan(known) | has, ds[name].values, known)
-        for name, values in coords.items():
-            if name in ds.coords:
-                _fill(values, rows, ds[name].values, name in TEXT_COORDS)
     merged = xr.Dataset({name: (("site", "time"), grid, attrs[name]) for name, grid in grids.items()},
-                        coords={"site": sites, "time": times, **{n: ("site", v) for n, v in coords.items()}})
+                        coords={"site": sites, "time": times, **_joint_towers(parts, sites, flux)})
     merged.attrs = dict(first.attrs)
+    if len({ds.attrs.get("method", "") for _, ds in parts}) > 1:
+        merged.attrs.pop("method", None)
+    merged.attrs["sources"] = json.dumps([entry for _, ds in parts for entry in sources(ds)], sort_keys=True,
+                                         ensure_ascii=False)
     set_ledger(merged, join_ledgers([ledger(ds) for _, ds in parts]))
     for key, joint in (("history", "\n"), ("citation", "; ")):
         lines = (line for _, ds in parts for line in ds.attrs.get(key, "").split(joint) if line)
         merged.attrs[key] = joint.join(dict.fromkeys(lines))
     return with_attrs(merged)
+
+
+def _joint_towers(parts: Sequence[tuple[str, xr.Dataset]], sites: np.ndarray,
+                  flux: str) -> dict[str, tuple[str, np.ndarray]]:
+    """Return what is known of each site: the first value given, and all networks that gave a record."""
+    joint = {name: np.full(sites.size, "", dtype=object) if name in TEXT_COORDS else np.full(sites.size, np.nan)
+             for name in TEXT_COORDS + NUMBER_COORDS if any(name in ds.coords for _, ds in parts)}
+    rows = [np.searchsorted(sites, ds["site"].values.astype(str)) for _, ds in parts]
+    for (_, ds), at in zip(parts, rows):
+        for row, network, some in zip(at, ds["network"].values, np.isfinite(ds[flux].values).any(axis=1)):
+            joint["network"][row] = join_networks(joint["network"][row], network if some else "")
+    for (_, ds), at in zip(parts, rows):  # the network of a site without any record is the first that names it
+        for name, values in joint.items():
+            if name in ds.coords:
+                _fill(values, at, ds[name].values, name in TEXT_COORDS)
+    return {name: ("site", values) for name, values in joint.items()}
+
+
+def _joint_attrs(attrs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the attributes of a variable; where tables made it in several ways, all are told."""
+    joint = dict(attrs[0])
+    for key in ("method", "source_column"):
+        told = dict.fromkeys(str(part[key]) for part in attrs if key in part)
+        if told:
+            joint[key] = "; ".join(told)
+    return joint
 
 
 def _refuse_doubles(ds: xr.Dataset, label: str, double: np.ndarray, labels: list[str], owner: np.ndarray) -> None:

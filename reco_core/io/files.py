@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import errno
 import hashlib
 import itertools
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
@@ -63,6 +65,54 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         remove(temporary)
         _pending.discard(temporary)
+
+
+@contextmanager
+def scratch(beside: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give an empty folder beside a path for files that are needed for a while; it is removed at the end.
+
+    Raises
+    ------
+    ResourceError
+        The disk is full, or writing is not allowed.
+    """
+    target = Path(beside)
+    folder = target.with_name(f"{PREFIX}{os.getpid()}-{next(_number)}-files")
+    _pending.add(folder)
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    except OSError as error:
+        explained = _explain(error, folder)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        remove(folder)
+        _pending.discard(folder)
+
+
+@contextmanager
+def lasting_scratch() -> Iterator[Path]:
+    """Give an empty folder among the temporary files of the system; it stays until the process ends.
+
+    Raises
+    ------
+    ResourceError
+        The disk is full, or writing is not allowed; the folder is removed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    _pending.add(folder)
+    atexit.register(remove, folder)
+    try:
+        yield folder
+    except BaseException as error:
+        remove(folder)
+        _pending.discard(folder)
+        explained = _explain(error, folder) if isinstance(error, OSError) else None
+        if explained is None:
+            raise
+        raise explained from error
 
 
 def refuse_foreign(target: Path) -> None:

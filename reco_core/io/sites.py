@@ -26,7 +26,8 @@ def read_sites(path: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index site; columns lat, lon [degree], elevation [m], igbp, network (text, '' where unknown).
+        Index site; columns lat, lon [degree], elevation [m], igbp, network (text, '' where unknown);
+        from BADM files also doi.
 
     Raises
     ------
@@ -78,6 +79,7 @@ def _columns(table: Table, picked: dict[str, str]) -> pd.DataFrame:
 
 def _badm(table: Table, picked: dict[str, str]) -> pd.DataFrame:
     long = pd.DataFrame({key: table.texts(picked[key]) for key in ("site_id", "variable", "datavalue")})
+    dois = long[(long["variable"] == "DOI") & (long["datavalue"] != "")]
     long = long[long["variable"].isin(_BADM)].drop_duplicates(["site_id", "variable"])
     wide = long.pivot(index="site_id", columns="variable", values="datavalue").rename(columns=_BADM)
     frame = pd.DataFrame({"site": wide.index.to_numpy(object)})
@@ -86,6 +88,8 @@ def _badm(table: Table, picked: dict[str, str]) -> pd.DataFrame:
         frame[name] = pd.to_numeric(values, errors="coerce").to_numpy("float64")
     frame["igbp"] = wide["igbp"].fillna("").to_numpy(object) if "igbp" in wide else ""
     frame["network"] = ""
+    cited = dois.groupby("site_id")["datavalue"].agg(lambda texts: ", ".join(sorted(set(texts))))
+    frame["doi"] = [cited.get(site, "") for site in frame["site"]]
     return frame
 
 
@@ -102,6 +106,6 @@ def _one_row_per_site(frame: pd.DataFrame, label: str) -> pd.DataFrame:
             site = spread.idxmax()
             raise SchemaError(f"'{label}': site '{site}' stands at several places ({name} differs by "
                               f"{spread[site]:g} degrees)", "Give each site one position")
-    first = grouped[list(SITE_COLUMNS)].first()
+    first = grouped[[name for name in (*SITE_COLUMNS, "doi") if name in frame]].first()
     first["lon"] = np.where(first["lon"] > 180, first["lon"] - 360, first["lon"])
     return first

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..deps import need
 from ..errors import SchemaError
-from .archives import Source, on_disk, open_source, reading
+from .archives import Source, ends_in_line_end, last_line, on_disk, open_source, reading
 from .points import read_points
 
 MISSING_AT = -9990.0
@@ -146,7 +146,7 @@ def _read_text(source: Source, choose: Choose, text_columns: Choose) -> Table:
     lines = head.decode(encoding, errors="replace").splitlines()
     skip = next((at for at, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
     separator = max(",;\t", key=lambda mark: (lines[skip].count(mark), mark == ","))
-    decimal = "," if separator != "," and _decimal_comma(lines[skip + 1:skip + 50], separator) else "."
+    decimal = "," if separator != "," and decimal_comma(lines[skip + 1:skip + 50], separator) else "."
     layout = {"sep": separator, "encoding": encoding, "skiprows": skip, "skipinitialspace": True}
     with reading(source.label):
         names = pd.read_csv(io.StringIO(lines[skip]), sep=separator, nrows=0, skipinitialspace=True).columns
@@ -157,12 +157,24 @@ def _read_text(source: Source, choose: Choose, text_columns: Choose) -> Table:
                    "low_memory": False, "skip_blank_lines": False}
         _refuse_longer_rows(source, options, len(names), skip + 2)
         with open_source(source) as stream:
+            raw = stream.raw  # type: ignore[attr-defined]
             try:
                 frame = pd.read_csv(stream, **options, names=list(places), usecols=[places[name] for name in wanted])
             except pd.errors.ParserError as error:
                 raise SchemaError(f"'{source.label}' is not a regular table: {error}",
                                   "Every row must have as many fields as the header") from error
+    _refuse_cut(raw, source.label, separator.encode(), encoding, len(names), len(frame) + skip + 1)
     return Table(frame[~frame.isna().all(axis=1)], source.label, skip + 2, decimal=decimal)
+
+
+def _refuse_cut(raw: io.RawIOBase, label: str, separator: bytes, encoding: str, width: int, line: int) -> None:
+    """Raise if the file ends in the middle of a row: no line end, and fewer fields than the header."""
+    if encoding == "utf-16" or ends_in_line_end(raw):
+        return
+    fields = last_line(raw).count(separator) + 1
+    if fields < width:
+        raise SchemaError(f"'{label}' is cut off: its last line {line} has {fields} of {width} fields",
+                          "Download or copy it again")
 
 
 def _refuse_longer_rows(source: Source, options: dict[str, Any], width: int, first_line: int) -> None:
@@ -193,6 +205,7 @@ def _encoding(head: bytes, label: str) -> str:
     return "utf-8-sig"
 
 
-def _decimal_comma(lines: Sequence[str], separator: str) -> bool:
+def decimal_comma(lines: Sequence[str], separator: str) -> bool:
+    """Return whether numbers in these lines are written with a comma, such as 3,5."""
     return any(re.fullmatch(r"\s*\"?[-+]?\d*,\d+([eE][-+]?\d+)?\"?\s*", token)
                for line in lines for token in line.split(separator))

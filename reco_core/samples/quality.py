@@ -1,4 +1,4 @@
-"""Which observations are good enough, and their means over longer time steps."""
+"""Which observations are good enough; their means over longer time steps are in `periods`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ import xarray as xr
 
 from ..errors import ConfigError, SampleError, SchemaError
 from ..vocabulary import check_observations
-from ..vocabulary.calendar import step_days, step_start
-from ..vocabulary.ledger import add_history, ledger, ledger_lines, note
+from ..vocabulary.calendar import SUB_DAILY
+from ..vocabulary.ledger import ledger, ledger_lines, note
 
 QC_MIN = 0.75
 QC_MAX_FLAG = 1
 MAX_ABS = 40.0
 MAX_ABS_SHARE = 0.05
 MAX_ABS_COUNT = 3
-COVERAGE_DAY = 0.8
-COVERAGE_MONTH = 0.8
-COVERAGE_YEAR = 0.9
-SUB_DAILY = {"half-hour": 1 / 48, "hour": 1 / 24}
-_RANK = {"half-hour": 0, "hour": 0, "day": 1, "8day": 2, "week": 2, "month": 3, "year": 4}
 NEGATIVE = ("drop", "keep", "clip")
 
 
@@ -95,6 +90,24 @@ def accept(ds: xr.Dataset, *, qc_min: float | None = None, negative: str = "drop
     ----------
     ds : xarray.Dataset
         Observations, screened and aggregated.
+    qc_min, negative, share
+        See `judge`.
+
+    Raises
+    ------
+    SampleError
+        Nothing is left; the message has the ledger of what was dropped and why.
+    """
+    return compact(judge(ds, qc_min=qc_min, negative=negative, share=share))
+
+
+def judge(ds: xr.Dataset, *, qc_min: float | None = None, negative: str = "drop", share: bool = True) -> xr.Dataset:
+    """Set the records that are not good enough to missing.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Observations, screened and aggregated.
     qc_min : float, optional
         Least share of measured or well gap-filled data; QC_MIN if not given. 0 switches the test off,
         so that records without quality stay too.
@@ -102,11 +115,6 @@ def accept(ds: xr.Dataset, *, qc_min: float | None = None, negative: str = "drop
         What to do with rates below zero.
     share : bool
         False where `qc` was judged by flags already and is not tested again.
-
-    Raises
-    ------
-    SampleError
-        Nothing is left; the message has the ledger of what was dropped and why.
     """
     flux = check_observations(ds).attrs["flux_kind"]
     if negative not in NEGATIVE:
@@ -125,7 +133,7 @@ def accept(ds: xr.Dataset, *, qc_min: float | None = None, negative: str = "drop
             note(out, "negative rates set to 0", 0, detail=f"{int(below.sum())} records")
         values[below] = 0.0
     out[flux] = ds[flux].copy(data=values)
-    return _compact(out, flux)
+    return out
 
 
 def _remove(ds: xr.Dataset, values: np.ndarray, which: np.ndarray, reason: str) -> None:
@@ -135,7 +143,15 @@ def _remove(ds: xr.Dataset, values: np.ndarray, which: np.ndarray, reason: str) 
         values[which] = np.nan
 
 
-def _compact(ds: xr.Dataset, flux: str) -> xr.Dataset:
+def compact(ds: xr.Dataset) -> xr.Dataset:
+    """Leave out sites and times without any record.
+
+    Raises
+    ------
+    SampleError
+        Nothing is left; the message has the ledger of what was dropped and why.
+    """
+    flux = check_observations(ds).attrs["flux_kind"]
     good = np.isfinite(ds[flux].values)
     if not good.any():
         lines = [line for entry, line in zip(ledger(ds), ledger_lines(ledger(ds))) if entry["count"]]
@@ -145,75 +161,6 @@ def _compact(ds: xr.Dataset, flux: str) -> xr.Dataset:
     if empty:
         note(ds, "sites without any record left", 0, detail=", ".join(empty))
     return ds.isel(site=np.flatnonzero(good.any(axis=1)), time=np.flatnonzero(good.any(axis=0)))
-
-
-def aggregate(ds: xr.Dataset, to: str) -> xr.Dataset:
-    """Average observations over longer time steps.
-
-    Fluxes stay mean rates [g C m-2 d-1]. A mean needs COVERAGE_DAY of the half-hours of a day,
-    COVERAGE_MONTH of the days of a month, COVERAGE_YEAR of the days or all months of a year; each
-    variable by itself. Quality becomes the mean share; flags become the share of flags 0 and 1.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Observations.
-    to : {'none', 'day', 'month', 'year'}
-
-    Raises
-    ------
-    ConfigError
-        The data are coarser than that, or their steps do not fit into it.
-    """
-    step = check_observations(ds).attrs["time_step"]
-    if to in ("none", step):
-        return ds
-    if _RANK[step] > _RANK[to]:
-        raise ConfigError(f"Data of time step '{step}' cannot be aggregated to '{to}'", "Choose a coarser time step")
-    if step in ("8day", "week") and to == "month":
-        raise ConfigError(f"Steps of '{step}' do not fit into months", "Aggregate to year, or use daily data")
-    if step in SUB_DAILY:
-        flags = ds["qc"].values
-        ds = ds.assign(qc=ds["qc"].copy(data=np.where(np.isnan(flags), np.nan, flags <= QC_MAX_FLAG)))
-        daily = _means(ds, "day", np.full(ds.sizes["time"], SUB_DAILY[step]), COVERAGE_DAY)
-        return aggregate(daily, to)
-    needed = COVERAGE_MONTH if to == "month" else COVERAGE_YEAR
-    if (step, to) == ("month", "year"):
-        needed = 1.0
-    return _means(ds, to, step_days(ds["time"].values, step), needed)
-
-
-def _means(ds: xr.Dataset, to: str, days: np.ndarray, needed: float) -> xr.Dataset:
-    """Average over steps of `to`; `days` is the length of each input step [d]."""
-    flux, step = ds.attrs["flux_kind"], ds.attrs["time_step"]
-    starts, target = np.unique(step_start(ds["time"].values, to), return_inverse=True)
-    length = step_days(starts, to)
-    out = xr.Dataset(coords={name: c for name, c in ds.coords.items() if name != "time"})
-    out = out.assign_coords(time=("time", starts.astype("datetime64[ns]"), ds["time"].attrs))
-    for name in map(str, ds.data_vars):
-        sums, weight = _sums(ds[name].values, days, target, starts.size)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = np.where(weight >= needed * length - 1e-6, sums / weight, np.nan)
-        if name == flux:
-            lost = (weight > 0) & np.isnan(means)
-        out[name] = (("site", "time"), means, ds[name].attrs)
-    out.attrs = dict(ds.attrs, time_step=to)
-    if lost.any():
-        note(out, f"{to}s that lack {step}s ({needed:.0%} of them are needed)", int(lost.sum()),
-             sites={str(s): int(n) for s, n in zip(ds["site"].values, lost.sum(axis=1)) if n})
-    add_history(out, f"aggregated from {step} to {to}")
-    return out
-
-
-def _sums(values: np.ndarray, days: np.ndarray, target: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return day-weighted sums and the days with data, per site and target step."""
-    good = np.isfinite(values)
-    sums = np.zeros((values.shape[0], size))
-    weight = np.zeros_like(sums)
-    for row in range(values.shape[0]):
-        sums[row] = np.bincount(target, np.where(good[row], values[row], 0.0) * days, minlength=size)
-        weight[row] = np.bincount(target, good[row] * days, minlength=size)
-    return sums, weight
 
 
 def count_records(ds: xr.Dataset) -> int:

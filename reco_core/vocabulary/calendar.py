@@ -68,6 +68,10 @@ def infer_time_step(times: np.ndarray) -> str:
                             ("year", 360, 366)):
         if low <= typical <= high:
             return name
+    if 14 <= typical < 16:
+        raise GridError("A half-month step is no calendar RECO has",
+                        "Average both halves of each month first, for example with cdo monmean in.nc out.nc, or give "
+                        "8-day or 16-day data")
     raise GridError(f"A step of {typical:g} days is no calendar RECO knows",
                     "Use daily, 8-day, 16-day, weekly, monthly or annual data")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-FORMS = {"HH": "%Y%m%d%H%M", "DD": "%Y%m%d", "MM": "%Y%m", "YY": "%Y", "WW": "%Y%m%d"}
+FORMS = {"HH": "%Y%m%d%H%M", "HR": "%Y%m%d%H%M", "DD": "%Y%m%d", "MM": "%Y%m", "YY": "%Y", "WW": "%Y%m%d"}
 COLUMNS = ("NEE_VUT_REF", "NEE_VUT_REF_QC", "RECO_NT_VUT_REF", "RECO_NT_VUT_16", "RECO_NT_VUT_84", "RECO_DT_VUT_REF",
            "TA_F", "P_F", "VPD_F", "GPP_NT_VUT_REF", "H_F_MDS")
 
@@ -18,7 +18,7 @@ def stamps(first: str, count: int, resolution: str) -> np.ndarray:
     if resolution in ("MM", "YY"):
         unit = {"MM": "M", "YY": "Y"}[resolution]
         return (np.datetime64(first, unit) + np.arange(count)).astype("datetime64[s]")
-    seconds = {"HH": 1800, "DD": 86400, "WW": 7 * 86400}[resolution]
+    seconds = {"HH": 1800, "HR": 3600, "DD": 86400, "WW": 7 * 86400}[resolution]
     return np.datetime64(first, "s") + np.arange(count) * np.timedelta64(seconds, "s")
 
 
@@ -28,8 +28,8 @@ def text(times: np.ndarray, resolution: str, values: dict[str, np.ndarray] | Non
     table = {name: np.full(times.size, 0.9) for name in columns}
     table.update(values or {})
     shown = [time.strftime(FORMS[resolution]) for time in times.astype(object)]
-    if resolution in ("HH", "WW"):
-        gap = np.timedelta64(1800, "s") if resolution == "HH" else np.timedelta64(6 * 86400, "s")
+    if resolution in ("HH", "HR", "WW"):
+        gap = np.timedelta64({"HH": 1800, "HR": 3600, "WW": 6 * 86400}[resolution], "s")
         ends = [time.strftime(FORMS[resolution]) for time in (times + gap).astype(object)]
         lines = [",".join(("TIMESTAMP_START", "TIMESTAMP_END", *table))]
         head = [f"{a},{b}" for a, b in zip(shown, ends)]

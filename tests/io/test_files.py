@@ -124,3 +124,17 @@ def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SchemaError, match=r"drivers\.zar'") as caught:
         require(tmp_path / "drivers.zar", "driver cube")
     assert "drivers.zarr" in caught.value.hint
+
+
+def test_scratch_folders_are_gone_afterwards(tmp_path):
+    """A folder for a while lies beside the output, is known to the watchdog, and is removed after an error, too."""
+    with files.scratch(tmp_path / "out" / "cube.zarr") as folder:
+        (folder / "granule.hdf").write_bytes(b"x")
+        assert folder.parent == tmp_path / "out" and folder in files._pending
+    assert not folder.exists() and folder not in files._pending
+    with pytest.raises(ZeroDivisionError), files.scratch(tmp_path / "cube.zarr") as folder:
+        _ = 1 / 0
+    assert not folder.exists() and list(tmp_path.iterdir()) == [tmp_path / "out"]
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ResourceError, match="is not a folder"), files.scratch(tmp_path / "file" / "cube.zarr"):
+        pass

@@ -1,4 +1,4 @@
-"""Writing and opening observations and samples."""
+"""Reading files of several formats at once, and writing and opening observations and samples."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 import pyogrio
 import pytest
 
+import oneflux
 from reco_core.errors import ConfigError, SchemaError
 from reco_core.io.observation_files import (
     open_observations,
@@ -17,9 +18,12 @@ from reco_core.io.observation_files import (
     read_observations,
     write_observations,
     write_samples,
+    write_towers,
 )
 from reco_core.samples.build import build_samples
-from reco_core.vocabulary.ledger import note
+from reco_core.samples.overlaps import resolve_overlaps
+from reco_core.samples.periods import aggregate
+from reco_core.vocabulary.ledger import ledger, note
 
 TEXT = "site,time,lat,lon,igbp,reco,qc,ta\n" + "".join(
     f"{site},2004-{month:02d},{lat},7,ENF,{month + 0.25},0.9,{month}\n"
@@ -126,3 +130,64 @@ def test_ledger_is_json(table):
     """The ledger in the attributes is a list of reasons with counts."""
     entries = json.loads(table.attrs["ledger"])
     assert {"reason", "count"} <= set(entries[0])
+
+
+ABCFLUX = ("study_id,site_name,site_reference,latitude,longitude,veg_type,meas_year,interval_month,reco,gap_fill_perc,"
+           "flux_method\n" + "".join(f"X_1,Brasschaat,BE-Bra,51.3,4.5,ENF,2003,{month},{month * 30},20,EC\n"
+                                     for month in range(1, 13)))
+
+
+def towers(folder):
+    """Write a FLUXNET file of 2003-07 to 2004-06, an ABCflux table of 2003 and a site table."""
+    months = oneflux.stamps("2003-07", 12, "MM")
+    oneflux.write(folder / "flx", oneflux.text(months, "MM"), oneflux.name())
+    (folder / "abc.csv").write_text(ABCFLUX)
+    (folder / "sites.csv").write_text("site,lat,lon\nBE-Bra,51.3,4.5\n")
+    return [folder / "flx", folder / "abc.csv"]
+
+
+def test_formats_are_recognised_and_joined(tmp_path):
+    """A folder of tower files and a chamber data base in one read: one tower, each month once."""
+    ds = read_observations(towers(tmp_path), sites=str(tmp_path / "sites.csv"), join=resolve_overlaps)
+    assert list(ds["site"].values) == ["BE-Bra"]
+    assert ds["network"].item() == "FLUXNET2015 + ABCflux"
+    assert ds.sizes["time"] == 18
+    assert np.isfinite(ds["reco"]).all()
+    np.testing.assert_allclose(ds["reco"].values[0, 6:], 0.9)
+    dropped = {entry["reason"]: entry["count"] for entry in ledger(ds)}
+    assert dropped["records of ABCflux dropped in favour of FLUXNET2015"] == 6
+    assert "Virkkala" in ds.attrs["citation"]
+
+
+def test_format_can_be_said(tmp_path):
+    """A format that was named is not guessed at, and files that are not of it are refused."""
+    flx, abc = towers(tmp_path)
+    assert read_observations(abc, format="abcflux")["network"].item() == "ABCflux"
+    with pytest.raises(SchemaError, match="holds no observations that can be read"):
+        read_observations(abc, format="fluxnet")
+    with pytest.raises(ConfigError, match="'fluxdata' is no format"):
+        read_observations(flx, format="fluxdata")
+    as_table = {"site": "site_reference", "year": "meas_year", "month": "interval_month"}
+    table = read_observations(abc, format="table", columns=as_table, units={"reco": "g C m-2 month-1"})
+    assert table["network"].item() == ""
+
+
+def test_time_steps_must_end_up_the_same(tmp_path):
+    """Days and months are joined only where both are aggregated; the error names two files."""
+    paths = towers(tmp_path)
+    days = oneflux.stamps("2003-01-01", 365, "DD")
+    path = oneflux.write(tmp_path, oneflux.text(days, "DD"), oneflux.name("FI-Hyy", "DD"))
+    with pytest.raises(ConfigError, match=r"FLX_BE-Bra.*at time step 'month' but 'FLX_FI-Hyy.*is at 'day'"):
+        read_observations([*paths, path], join=resolve_overlaps)
+    joined = read_observations([*paths, path], reduce=lambda ds, label: aggregate(ds, "month"), join=resolve_overlaps)
+    assert joined.sizes == {"site": 2, "time": 18}
+
+
+def test_towers_lie_at_their_place(tmp_path):
+    """The layer beside the observations has longitudes as x and latitudes as y."""
+    read = read_observations(towers(tmp_path)[1])
+    write_observations(read, tmp_path / "o.nc")
+    geometry = pyogrio.raw.read(tmp_path / "o_towers.gpkg")[2]
+    assert np.frombuffer(geometry[0][5:], "<f8").tolist() == [4.5, 51.3]
+    with pytest.raises(ConfigError, match="GeoPackage"):
+        write_towers(read, tmp_path / "o.shp")
