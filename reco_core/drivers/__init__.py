@@ -1,0 +1,1 @@
+"""Drivers made of other drivers: indices, smooth series, phenology, water balance, soil, season."""
