@@ -170,7 +170,9 @@ def derive(ds: xr.Dataset, names: Sequence[str], derivation: Derivation, *, outp
     if rasters:
         write_rasters(open_cube(output), rasters, step=derivation.history.split(":")[0], memory=memory,
                       progress=progress.span(share, 1.0))
-    lines = summary(open_cube(output)) + (derivation.summary() if derivation.summary else [])
+    lines = summary(open_cube(output))
+    lines += [note for note in derivation.notes if note not in lines]
+    lines += derivation.summary() if derivation.summary else []
     return {"output": output, **({"rasters": rasters} if rasters else {}), "summary": lines,
             "citations": list(derivation.citations)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any, Sequence
@@ -13,6 +14,8 @@ from ..errors import ConfigError, GridError
 from ..vocabulary.calendar import infer_time_step, step_days, step_start
 
 FIRST_YEAR, LAST_YEAR = 1700, 2261
+COMPOSITES = ("8day", "16day")
+EARLY_DAYS = 2  # some archives count the days of leap years wrong
 _PRECISE = {4: "year", 7: "month"}
 _TEXT = re.compile(r"\D{0,1}(\d{4})(?:[-_./ ](\d{1,2})(?:[-_./ ](\d{1,2}))?)?(?:[T ][\d:.]+Z?)?")
 _COMPACT = re.compile(r"[A-Za-z]?(\d{4})(\d{2})(\d{2})?")
@@ -131,11 +134,25 @@ def axis_of(stamps: Sequence[Stamp], where: str, time_step: str = "auto") -> Axi
     found = found or ("" if time_step == "auto" else time_step)
     times = step_start(dates, found) if found else dates
     gaps = np.diff(times).astype(int)
+    if (gaps <= 0).any() and found in COMPOSITES:
+        times, gaps = _nearest(dates, found, where, times)
     if (gaps <= 0).any():
         at = int(np.argmax(gaps <= 0)) + 1
         raise GridError(f"{where}: time step {at + 1} ({dates[at]}) does not follow {dates[at - 1]}",
                         "Sort the time steps and keep one of each")
     return Axis(times, found)
+
+
+def _nearest(dates: np.ndarray, step: str, where: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return times, and days between them, with dates shortly before a composite moved to its start."""
+    ends = times + step_days(times, step).astype(int)
+    early = (dates > times) & ((ends - dates).astype(int) <= EARLY_DAYS)
+    if early.any():
+        logging.getLogger("reco").warning(
+            "%s: %d dates were moved to the start of the next %s composite, for example %s to %s", where,
+            int(early.sum()), step, dates[early][0], ends[early][0])
+    times = np.where(early, ends, times)
+    return times, np.diff(times).astype(int)
 
 
 def _infer(dates: np.ndarray, where: str, time_step: str) -> str:
