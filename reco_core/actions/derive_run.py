@@ -33,12 +33,19 @@ OPENING = ("drivers", "start", "time_step", "align", "period", "region")
 
 @dataclass(frozen=True)
 class Made:
-    """A driver that a derivation makes; `static` where it has no time axis."""
+    """A driver that a derivation makes; `static` where it has no time axis, `cell_methods` in the words of CF."""
 
     name: str
     unit: str
     long_name: str
     static: bool = False
+    cell_methods: str = ""
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Attributes in the cube."""
+        attrs = {"units": self.unit, "long_name": self.long_name, "grid_mapping": "spatial_ref"}
+        return {**attrs, "cell_methods": self.cell_methods} if self.cell_methods else attrs
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ def derive(ds: xr.Dataset, names: Sequence[str], derivation: Derivation, *, outp
     """
     template = _template(ds, derivation)
     variables = {made.name: (("y", "x") if made.static else ("time", "y", "x"),
-                             {"units": made.unit, "long_name": made.long_name, "grid_mapping": "spatial_ref"})
+                             made.attrs)
                  for made in derivation.made}
     plan, side = _plan(ds, names, derivation, template, memory)
     share = 0.8 if rasters else 1.0

@@ -6,23 +6,42 @@ from typing import Any
 
 import xarray as xr
 
-from ..io.cubes import write_cube
+from ..io.cubes import open_cube, write_cube
 from ..io.driver_files import open_drivers
 from ..io.grid import Grid, crs_name
+from ..io.products import Product, products_told
 from ..progress import Progress
 from ..vocabulary.calendar import step_label
 from .texts import names, pairs
 
 
 def read_drivers(*, drivers: str | None, layers: list[str] | None, layer_names: str | None, variables: str | None,
-                 units: str | None, start: str | None, time_step: str, align: str, period: str | None,
-                 region: str | None, memory: float, output: str, progress: Progress) -> dict[str, Any]:
+                 units: str | None, start: str | None, time_step: str, align: str, product: str, crs: str | None,
+                 period: str | None, region: str | None, memory: float, output: str, rasters: str | None,
+                 progress: Progress) -> dict[str, Any]:
     """Check that rasters share one grid, calendar and unit, and write them as one driver cube."""
+    from .derive_run import write_rasters
+
     ds = open_drivers(drivers, layers or (), names(layer_names), variables=pairs(variables, "variables"),
                       units=pairs(units, "units"), start=start, time_step=time_step, align=align, period=period,
-                      region=region)
-    write_cube(ds, output, memory_gb=memory, progress=progress.span(0.05, 1.0))
-    return {"output": output, "summary": summary(ds), "citations": []}
+                      region=region, product=product, crs=crs)
+    share = 0.8 if rasters else 1.0
+    write_cube(ds, output, memory_gb=memory, progress=progress.span(0.05, share))
+    told = products_told(str(ds.attrs.get("notes", "")))
+    result: dict[str, Any] = {"output": output, "summary": [*summary(ds), *_doubts(told)],
+                              "citations": [known.citation for known in told]}
+    if rasters:
+        write_rasters(open_cube(output), rasters, step="read_drivers", memory=memory,
+                      progress=progress.span(share, 1.0))
+        result["rasters"] = rasters
+    return result
+
+
+def _doubts(told: list[Product]) -> list[str]:
+    unproven = [known.title for known in told if not known.proven]
+    if not unproven:
+        return []
+    return [f"{', '.join(unproven)}: read after the published description, not tried on real files: check some values"]
 
 
 def summary(ds: xr.Dataset) -> list[str]:

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 import xarray as xr
 
@@ -21,14 +21,17 @@ from .geotiff_stacks import raster_layers
 from .grid import Grid, spatial_ref
 from .grid_contract import Mismatches, calendar_notes, on_one_calendar, on_one_grid, raise_first, repeat_months
 from .layers import Layer, settled, short
+from .mosaic import joined_in_time
 from .netcdf import dataset_layers, is_netcdf, is_zarr
 from .regions import crop
+from .unpacked import has_any, inner_name, is_packed, unpacked
 
 __all__ = ["check_range", "open_drivers"]
 
 INSIDE = "inside"
 ALWAYS_KEPT = ("igbp", INSIDE)
-RASTERS = (".tif", ".tiff", ".img", ".asc", ".vrt", ".bil", ".flt")
+RASTERS = (".tif", ".tiff", ".img", ".asc", ".vrt", ".bil", ".flt", ".hgt", ".grd")
+NETCDF = (".nc", ".nc4")
 _GDAL_PREFIX = re.compile(r"[A-Za-z0-9_]{2,}:")
 
 
@@ -36,7 +39,7 @@ def open_drivers(drivers: str | Path | Sequence[str | Path] | None = None, layer
                  layer_names: Sequence[str] = (), *, variables: Mapping[str, str] | None = None,
                  units: Mapping[str, str] | None = None, start: str | None = None, time_step: str = "auto",
                  align: str = "none", period: str | None = None, region: str | None = None,
-                 require: Sequence[str] | None = None) -> xr.Dataset:
+                 require: Sequence[str] | None = None, product: str = "auto", crs: str | None = None) -> xr.Dataset:
     """Open gridded drivers; nothing but coordinates and metadata is read.
 
     Parameters
@@ -53,15 +56,20 @@ def open_drivers(drivers: str | Path | Sequence[str | Path] | None = None, layer
         For files that do not state it, or state it wrongly.
     start, time_step : str
         First date, and length of the time steps where dates do not tell it.
-    align : {"none", "nearest", "bilinear", "average"}
+    align : {"none", "auto", "nearest", "bilinear", "average"}
         How to resample what lies on another grid than the first source; classes always take the
-        nearest cell.
+        nearest cell, and auto averages finer cells and interpolates coarser ones.
     period : str, optional
         FIRST/LAST.
     region : str, optional
         See `parse_region`; crops the grid and adds `inside` (y, x).
     require : sequence of str, optional
         Drivers needed; others are then left out, except `igbp`.
+    product : str
+        Where the files come from, see `products.PRODUCTS`; auto recognises it, none takes the files
+        at their word.
+    crs : str, optional
+        Coordinate reference system of files that state none.
 
     Returns
     -------
@@ -76,7 +84,8 @@ def open_drivers(drivers: str | Path | Sequence[str | Path] | None = None, layer
         A file cannot be read, or a driver is missing.
     """
     found = Mismatches()
-    given = _gather(drivers, layers, layer_names, variables=dict(variables or {}), start=start, time_step=time_step)
+    given = _gather(drivers, layers, layer_names, variables=dict(variables or {}), start=start, time_step=time_step,
+                    product=product, crs=crs or "")
     mask = next((layer for layer in given if layer.name == INSIDE), None)
     chosen = _choose([layer for layer in given if layer.name != INSIDE], require)
     gridded = on_one_grid(chosen if mask is None else [*chosen, mask], align, found)
@@ -90,13 +99,13 @@ def open_drivers(drivers: str | Path | Sequence[str | Path] | None = None, layer
                             "Give another driver with dates, or the driver itself with dates")
     converted, errors = in_canonical_units(complete, dict(units or {}))
     raise_first(found, errors)
-    ds = _dataset(converted, axis, calendar_notes(axis, chosen_period) if axis else [])
+    ds = joined(converted, axis, calendar_notes(axis, chosen_period) if axis else [])
     return crop(ds, region) if region else ds
 
 
 def _gather(drivers: str | Path | Sequence[str | Path] | None, layers: Sequence[str | Path],
             layer_names: Sequence[str], *, variables: Mapping[str, str], start: str | None,
-            time_step: str) -> list[Layer]:
+            time_step: str, product: str, crs: str) -> list[Layer]:
     """Return the layers of all sources, in their order."""
     names = [name.strip() for name in layer_names]
     if names and len(names) != len(layers):
@@ -104,19 +113,24 @@ def _gather(drivers: str | Path | Sequence[str | Path] | None, layers: Sequence[
                           "Give one name for each layer, or none")
     sources: list[tuple[str, str | None]] = [(path, None) for path in _paths(drivers)]
     sources += [(str(path), name or None) for path, name in zip(layers, names or [""] * len(layers))]
+    tables = [path for path, _ in sources if path.lower().endswith(".csv")]
+    sources = [source for source in sources if source[0] not in tables]
     if not sources:
         raise ConfigError("No drivers are given", "Give drivers (a cube, file or folder) or layers")
+    how: dict[str, Any] = {"variables": variables, "start": start, "time_step": time_step, "product": product,
+                           "crs": crs}
     found: list[Layer] = []
     rasters: list[tuple[str, str | None]] = []
     for path, name in sources:
         for file in _files(path):
             if is_netcdf(file):
-                found += dataset_layers(file, name, variables=variables, start=start, time_step=time_step)
+                found += dataset_layers(file, name, **how)
             else:
                 rasters.append((file, name))
-    stacked = raster_layers(rasters, variables=variables, start=start, time_step=time_step)
+    stacked = raster_layers(rasters, tables=tables, **how)
     rasters_first = rasters and _files(sources[0][0])[0] == rasters[0][0]  # the first source decides the grid
-    return [settled(layer) for layer in (stacked + found if rasters_first else found + stacked)]
+    return [settled(layer) for layer in joined_in_time(stacked + found if rasters_first else found + stacked,
+                                                       time_step)]
 
 
 def _paths(drivers: str | Path | Sequence[str | Path] | None) -> list[str]:
@@ -134,16 +148,26 @@ def _files(path: str) -> list[str]:
     if _GDAL_PREFIX.match(path) and not os.path.exists(path):
         return [path]
     place = require_path(path, "file or folder of drivers")
+    if is_packed(path):
+        return unpacked(path, (*RASTERS, *NETCDF))
     if not place.is_dir() or is_zarr(path):
         return [path]
-    files = sorted(str(file) for file in place.rglob("*")
-                   if (file.suffix.lower() in RASTERS and file.is_file()) or file.suffix.lower() in (".nc", ".nc4"))
+    files = sorted(str(file) for file in place.rglob("*") if file.is_file() and _is_drivers(file))
     cubes = sorted(str(file.parent) for file in place.glob("*/.zgroup"))
-    files = [file for file in files if not Path(file).name.startswith(".")] + cubes
-    if not files:
+    if not files + cubes:
         raise SchemaError(f"The folder '{path}' has no GeoTIFF, NetCDF or Zarr file",
                           "Give a folder of dated rasters such as ta_2001-01.tif, or a file")
-    return files
+    return [file for found in files for file in (unpacked(found, (*RASTERS, *NETCDF)) if is_packed(found) else [found])
+            ] + cubes
+
+
+def _is_drivers(file: Path) -> bool:
+    """Return whether a file in a folder is one to read: a raster or NetCDF, perhaps packed."""
+    if file.name.startswith("."):
+        return False
+    if file.suffix.lower() == ".zip":
+        return has_any(str(file), (*RASTERS, *NETCDF))
+    return Path(inner_name(str(file))).suffix.lower() in (*RASTERS, *NETCDF)
 
 
 def _canonical(names: Sequence[str]) -> list[str]:
@@ -173,7 +197,7 @@ def _choose(layers: list[Layer], require: Sequence[str] | None) -> list[Layer]:
     return [layer for layer in layers if layer.name in wanted or layer.name in ALWAYS_KEPT]
 
 
-def _dataset(layers: Sequence[Layer], axis: Axis | None, notes: list[str]) -> xr.Dataset:
+def joined(layers: Sequence[Layer], axis: Axis | None, notes: list[str]) -> xr.Dataset:
     """Return the layers, which fit each other, as one dataset."""
     grid = layers[0].grid
     x, y = grid.xy()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,98 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
 import numpy as np
-import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from ..errors import GridError, SchemaError
 from ..vocabulary.calendar import step_start
-from .dates import Axis, Stamp, axis_from_start, axis_of, date_in_name, decode_times, read_stamp
-from .grid import Grid, same_crs, spatial_ref
-from .layers import DIMS, Layer, name_of_file, north_up, plain_name, short
-from .raster_arrays import RasterBands, lazy_variable, limit_cache
+from .dates import Axis, Stamp, axis_from_start, axis_of, date_in_name
+from .grid import same_crs, spatial_ref
+from .layers import DIMS, Layer, given_name, name_of_file, north_up, plain_name, short
+from .mosaic import side_by_side
+from .raster_arrays import RasterBands, lazy_variable
+from .raster_describe import RasterFile, describe, stem_of
+from .raster_products import Reading, fitted, is_hwsd, recognised, soils
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _NO_NAME = re.compile(r"(?:band|layer|lyr|b)?[ _.:#]*\d+", re.IGNORECASE)
-_UNIT_TAGS = ("units", "UNITS", "unit", "Unit", "UNIT")
-_DATE_TAGS = ("time", "TIME", "date", "DATE", "acquisition_date")
 BANDS_OF_A_YEAR = {12: "month", 46: "8day", 365: "day", 366: "day"}
 
 
-@dataclass(frozen=True)
-class RasterFile:
-    """What a raster says about itself, read once without its pixels."""
-
-    path: str
-    grid: Grid
-    descriptions: tuple[str, ...]
-    stamps: tuple[Stamp | None, ...]
-    units: tuple[str, ...]
-    problem: str = ""
-
-    @property
-    def count(self) -> int:
-        """Number of bands."""
-        return len(self.descriptions)
-
-
-def describe(path: str) -> RasterFile:
-    """Return what a raster says about itself.
-
-    Raises
-    ------
-    SchemaError
-        It cannot be opened.
-    """
-    limit_cache()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path, sharing=False) as file:
-                return _describe(path, file)
-    except RasterioError as error:
-        raise SchemaError(f"'{path}' is no raster that RECO can read: {error}",
-                          "Give a GeoTIFF, NetCDF or Zarr file; a damaged file must be fetched again") from error
-
-
-def _describe(path: str, file: rasterio.DatasetReader) -> RasterFile:
-    transform = tuple(float(value) for value in file.transform)[:6]
-    problem = ""
-    if file.transform.is_identity:
-        problem = "it has no georeference"
-    elif transform[1] or transform[3]:
-        problem = "its grid is rotated"
-    elif file.crs is None:
-        problem = "it has no CRS"
-    crs = file.crs.to_wkt() if file.crs else ""
-    tags = file.tags()
-    everywhere = next((tags[key] for key in _UNIT_TAGS if key in tags), "")
-    stamps, units, descriptions = [], [], []
-    for band in range(1, file.count + 1):
-        own = file.tags(band)
-        text = file.descriptions[band - 1] or ""
-        descriptions.append(text)
-        stamps.append(_stamp(text, own, tags))
-        units.append(file.units[band - 1] or next((own[key] for key in _UNIT_TAGS if key in own), everywhere))
-    grid = Grid(crs, transform, file.height, file.width)  # type: ignore[arg-type]
-    return RasterFile(path, grid, tuple(descriptions), tuple(stamps), tuple(units), problem)
-
-
-def _stamp(description: str, tags: Mapping[str, str], common: Mapping[str, str]) -> Stamp | None:
-    for text in (description, *(tags[key] for key in _DATE_TAGS if key in tags)):
-        found = read_stamp(text) or date_in_name(text)[0]
-        if found:
-            return found
-    if "NETCDF_DIM_time" in tags and "time#units" in common:
-        time = decode_times(np.array([float(tags["NETCDF_DIM_time"])]), common["time#units"],
-                            common.get("time#calendar", ""), "band tags")
-        return Stamp(time[0], "day")
-    return None
-
-
 def raster_layers(sources: Iterable[tuple[str, str | None]], *, variables: Mapping[str, str],
-                  start: str | None = None, time_step: str = "auto") -> list[Layer]:
+                  start: str | None = None, time_step: str = "auto", product: str = "auto", crs: str = "",
+                  tables: Sequence[str] = ()) -> list[Layer]:
     """Return the drivers in rasters.
 
     Parameters
@@ -113,6 +40,12 @@ def raster_layers(sources: Iterable[tuple[str, str | None]], *, variables: Mappi
     variables : mapping of names in files to RECO names
     start, time_step : str
         For bands without dates.
+    product : str
+        A name in `PRODUCTS`, auto or none.
+    crs : str
+        Coordinate reference system of files that state none.
+    tables : sequence of path
+        Tables of mapping units (HWSD).
 
     Raises
     ------
@@ -124,16 +57,24 @@ def raster_layers(sources: Iterable[tuple[str, str | None]], *, variables: Mappi
     parts: dict[str, list[_Part]] = defaultdict(list)
     layers: list[Layer] = []
     for path, name in sources:
-        file = describe(path)
-        named = _named_bands(file) if name is None else None
+        file, reading = recognised(describe(path), product, crs)
+        named = _named_bands(file, reading) if name is None else None
         if named:
-            layers += [_static(file, band, plain_name(text, variables), text) for band, text in enumerate(named, 1)]
+            layers += [_band(file, band, text, variables, reading) for band, text in enumerate(named, 1)]
             continue
-        part = _part(file, name, variables, start, time_step)
+        part = _part(file, name, variables, start, time_step, reading)
         parts[part.name].append(part)
     for name, group in parts.items():
-        layers.append(_series(name, group, time_step) if group[0].stamps else _alone(name, group))
+        layer = _series(name, group, time_step) if group[0].stamps else _alone(name, group)
+        layers += soils(layer, tables, variables) if is_hwsd(group[0].reading) else [layer]
     return layers
+
+
+def _band(file: RasterFile, band: int, text: str, variables: Mapping[str, str], reading: Reading | None) -> Layer:
+    """Return a band that is described as a driver."""
+    found = reading.product.find(text) if reading else None
+    name = given_name(text, variables) or (found[1] if found else plain_name(text, variables))
+    return fitted(_static(file, band, name, text), file, reading, text)
 
 
 @dataclass(frozen=True)
@@ -145,26 +86,25 @@ class _Part:
     stamps: tuple[Stamp, ...]
     file_name: str
     notes: tuple[str, ...]
+    reading: Reading | None = None
 
 
-def _part(file: RasterFile, name: str | None, variables: Mapping[str, str], start: str | None,
-          time_step: str) -> _Part:
-    stem = _stem(file.path)
+def _part(file: RasterFile, name: str | None, variables: Mapping[str, str], start: str | None, time_step: str,
+          reading: Reading | None) -> _Part:
+    stem = stem_of(file.path)
+    found = reading.product.find(stem, date_in_name(stem)[1]) if reading else None
+    if found and (found[0].driver == "elevation" or (file.count == 1 and not date_in_name(stem)[0])):
+        # numbers in names of such products are places and depths, no dates
+        chosen = plain_name(name, {}) if name else given_name(stem, variables) or found[1]
+        return _Part(chosen, file, (), stem, (), reading)
     in_name, rest = date_in_name(stem)
     if not rest:  # a folder per driver, files named by date
         rest = Path(file.path).parent.name
-    known, partly = name_of_file(rest, variables)
+    known, partly = (found[1], False) if found else name_of_file(rest, variables)
     notes = () if not partly or name else (f"{Path(file.path).name} is read as '{known}'",)
     stamps = _stamps(file, in_name, start, time_step)
     chosen = plain_name(name, {}) if name else known
-    return _Part(chosen, file, stamps, rest, notes)
-
-
-def _stem(path: str) -> str:
-    """Return the name of a file, or of a GDAL dataset such as HDF4_EOS:"file":grid:layer, without ending."""
-    if os.path.exists(path):
-        return Path(path).stem
-    return path.rsplit(":", 1)[-1].strip('"/') or path
+    return _Part(chosen, file, stamps, rest, notes, reading)
 
 
 def _stamps(file: RasterFile, in_name: Stamp | None, start: str | None, time_step: str) -> tuple[Stamp, ...]:
@@ -194,9 +134,11 @@ def _stamps(file: RasterFile, in_name: Stamp | None, start: str | None, time_ste
         "Give the first date (start) and the time step, or describe the bands as YYYY-MM or by driver")
 
 
-def _named_bands(file: RasterFile) -> list[str] | None:
+def _named_bands(file: RasterFile, reading: Reading | None) -> list[str] | None:
     """Return the drivers that the bands are described as, or None where they are time steps or unnamed."""
     texts = [text.strip() for text in file.descriptions]
+    if reading and file.count > 1 and all(reading.product.find(text) for text in texts):
+        return texts
     if file.count < 2 or any(file.stamps) or not all(texts) or len(set(texts)) < len(texts):
         return None
     if any(_NO_NAME.fullmatch(text) for text in texts):
@@ -217,11 +159,14 @@ def _static(file: RasterFile, band: int, name: str, file_name: str) -> Layer:
 
 def _alone(name: str, group: Sequence[_Part]) -> Layer:
     paths = [part.file.path for part in group]
+    if len(group) > 1 and all(part.reading and part.reading.product.mosaic for part in group):
+        return side_by_side([_alone(name, [part]) for part in group])
     if len(group) > 1:
         raise SchemaError(f"{len(group)} files give the driver '{name}' and have no dates: {short(paths)}",
                           "Put dates into the file names, or give each its name (variables or layer_names)")
     part = group[0]
-    return replace(_static(part.file, 1, name, part.file_name), notes=part.notes)
+    layer = replace(_static(part.file, 1, name, part.file_name), notes=part.notes)
+    return fitted(layer, part.file, part.reading, part.file_name)
 
 
 def _series(name: str, group: Sequence[_Part], time_step: str) -> Layer:
@@ -244,7 +189,8 @@ def _series(name: str, group: Sequence[_Part], time_step: str) -> Layer:
     units = {unit for part in group for unit in part.file.units}
     if len(units) > 1:
         problems += (f"{where}: its bands have the units {short(sorted(units))}",)
-    return replace(layer, problems=layer.problems + problems, notes=group[0].notes)
+    layer = replace(layer, problems=layer.problems + problems, notes=group[0].notes)
+    return fitted(layer, first, group[0].reading, group[0].file_name)
 
 
 def _differs(file: RasterFile, first: RasterFile) -> str:

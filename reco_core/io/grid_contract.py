@@ -13,11 +13,13 @@ from .dates import Axis
 from .grid import Grid, crs_name, same_crs
 from .layers import DIMS, Layer
 from .raster_arrays import lazy_variable
-from .resample import Resampled, covers
+from .resample import Resampled, cell_width, covers
 
-CLASS_DRIVERS = ("igbp",)
+CLASS_DRIVERS = ("igbp", "texture", "inside")
+FINER = 0.999  # of the width of a cell: what is smaller is averaged
 TOLERANCE = 0.01  # of a cell
-HINT = ("Set align to nearest, bilinear or average to resample onto the first one, or bring the files onto one "
+CRS_HINT = "State it in crs, such as EPSG:3035 (read_drivers), or put a .prj file beside the raster"
+HINT = ("Set align to auto, nearest, bilinear or average to resample onto the first one, or bring the files onto one "
         "grid and calendar")
 
 
@@ -40,7 +42,7 @@ class Mismatches:
     def error(self) -> GridError:
         """Return the error that names every mismatch."""
         hint = ("Choose a period that all of them have, or bring them onto one calendar" if self._calendar_only
-                else HINT)
+                else CRS_HINT if all(line.endswith("it has no CRS") for line in self._lines) else HINT)
         return GridError("; ".join(self._lines), hint)
 
 
@@ -70,7 +72,11 @@ def on_one_grid(layers: Sequence[Layer], align: str, found: Mismatches) -> list[
 
 
 def _aligned(layer: Layer, grid: Grid, align: str) -> Layer:
-    method = "nearest" if layer.name in CLASS_DRIVERS else align
+    method = align
+    if layer.name in CLASS_DRIVERS:
+        method = "nearest"
+    elif align == "auto":
+        method = "average" if cell_width(layer.grid) < FINER * cell_width(grid) else "bilinear"
     data = lazy_variable(DIMS, Resampled(layer.data, layer.grid, grid, method))
     a, _, _, _, e, _ = layer.grid.transform
     note = f"'{layer.name}' was resampled ({method}) from {crs_name(layer.grid.crs_wkt)}, cells of {a:g} x {abs(e):g}"

@@ -189,11 +189,21 @@ def opened(path: str) -> rasterio.DatasetReader:
     return handles[key]
 
 
+def close_opened() -> None:
+    """Close the rasters that this thread keeps open, so that they can be removed."""
+    handles = getattr(_local, "handles", {})
+    while handles and getattr(_local, "process", None) == os.getpid():
+        handles.popitem()[1].close()
+
+
 def limit_cache() -> None:
     """Keep GDAL's cache of blocks small and equal on all machines, unless the user chose its size."""
-    if "GDAL_CACHEMAX" not in os.environ and not getattr(_local, "limited", False):
+    if getattr(_local, "limited", False):
+        return
+    if "GDAL_CACHEMAX" not in os.environ:
         set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
-        _local.limited = True
+    set_gdal_config("AAIGRID_DATATYPE", "Float32")  # else "nan" among integers of an ASCII grid reads as 0
+    _local.limited = True
 
 
 def _version(path: str) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ _UNITS: dict[str, tuple[str, float, float]] = {
     "umol m-2 s-1": ("light", 1.0, 0.0), "umol co2 m-2 s-1": ("carbon", UMOL_CO2, 0.0),
     "umolco2 m-2 s-1": ("carbon", UMOL_CO2, 0.0),
     "degc": ("degC", 1.0, 0.0), "c": ("degC", 1.0, 0.0), "celsius": ("degC", 1.0, 0.0),
-    "degree_celsius": ("degC", 1.0, 0.0), "degrees_celsius": ("degC", 1.0, 0.0), "deg c": ("degC", 1.0, 0.0),
+    "degree_celsius": ("degC", 1.0, 0.0), "degrees_celsius": ("degC", 1.0, 0.0),
+    "degrees celsius": ("degC", 1.0, 0.0), "degree celsius": ("degC", 1.0, 0.0), "deg c": ("degC", 1.0, 0.0),
     "°c": ("degC", 1.0, 0.0), "k": ("degC", 1.0, -273.15), "kelvin": ("degC", 1.0, -273.15),
     "hpa": ("hPa", 1.0, 0.0), "mbar": ("hPa", 1.0, 0.0), "pa": ("hPa", 0.01, 0.0),
     "kpa": ("hPa", 10.0, 0.0),
     "mm d-1": ("mm d-1", 1.0, 0.0), "mm day-1": ("mm d-1", 1.0, 0.0), "mm/day": ("mm d-1", 1.0, 0.0),
     "kg m-2 s-1": ("mm d-1", SECONDS_PER_DAY, 0.0), "m d-1": ("mm d-1", 1000.0, 0.0),
     "w m-2": ("W m-2", 1.0, 0.0), "mj m-2 d-1": ("W m-2", 1e6 / SECONDS_PER_DAY, 0.0),
+    "j m-2 d-1": ("W m-2", 1 / SECONDS_PER_DAY, 0.0),
     "m s-1": ("m s-1", 1.0, 0.0),
     "1": ("1", 1.0, 0.0), "": ("1", 1.0, 0.0), "-": ("1", 1.0, 0.0), "m2 m-2": ("1", 1.0, 0.0),
     "fraction": ("1", 1.0, 0.0), "%": ("1", 0.01, 0.0), "percent": ("1", 0.01, 0.0),
@@ -57,6 +60,11 @@ def _parse(unit: str) -> tuple[str, float, float, str]:
     text = _spelling(unit)
     if text in _UNITS:
         return (*_UNITS[text], "")
+    match = re.fullmatch(r"(\d*\.?\d+(?:e-?\d+)?) ?[*x]? ?([a-z%°].*)?", text)
+    if match and float(match.group(1)) > 0:  # such as 0.1 degC or 1e-4
+        with suppress(SchemaError):
+            base, factor, offset, total = _parse(match.group(2) or "1")
+            return base, factor * float(match.group(1)), offset, total
     match = re.fullmatch(r"(.+?) (month|mon|year|yr|y|a|8day|8d|16day|16d|week)-1", text)
     if match and f"{match.group(1)} d-1" in _UNITS:
         return (*_UNITS[f"{match.group(1)} d-1"], _PER_PERIOD[match.group(2)])

@@ -40,13 +40,14 @@ _TABLE = (
     _var("rs", _FLUX, "Soil respiration", -5, 60, "flux", "soil_respiration"),
     _var("rh", _FLUX, "Heterotrophic respiration", -5, 60, "flux", "heterotrophic_respiration"),
     _var("ta", "degC", "Air temperature", -80, 60, aliases=
-         "ta_f air_temperature tair t2m tavg tmean meantemp temperature temp tas tmp"),
+         "ta_f air_temperature tair t2m tavg tmean meantemp temperature temp tas tmp tem"),
     _var("ts", "degC", "Soil temperature", -60, 70, aliases=
          "ts_f_mds_1 ts_f soil_temperature tsoil stl1"),
     _var("tmin", "degC", "Daily minimum air temperature", -90, 60, aliases="tasmin tmn ta_f_night_min"),
     _var("tmax", "degC", "Daily maximum air temperature", -70, 65, aliases="tasmax tmx"),
     _var("vpd", "hPa", "Vapour pressure deficit", -1, 120, aliases="vpd_f"),
     _var("ea", "hPa", "Vapour pressure", 0, 120, aliases="eabs vap actual_vapour_pressure"),
+    _var("dew_point", "degC", "Dew point of the air", -100, 50, aliases="d2m tdps dewpoint"),
     _var("swc", "%", "Soil water content", 0, 105, aliases="swc_f_mds_1 swc_f soil_moisture"),
     _var("precip", "mm d-1", "Precipitation", -0.001, 500, aliases=
          "p_f precipation precipitation pre ppt rain rainfall p_mm_d totalpr pr prec p tp"),
@@ -149,6 +150,11 @@ def _made_from(name: str) -> Variable | None:
     if match:
         title = {"spei": "Drought index (SPEI)", "spi": "Precipitation index (SPI)"}[match[1]]
         return Variable(name, "1", f"{title} of {match[2]} months", -100, 100)
+    match = re.fullmatch(r"(soc|oc|bulk_density|gravel|clay|silt|sand)_(\d{1,3})", name)
+    if match:
+        top = VARIABLES["soc_0" if match[1] == "soc" else match[1]]
+        return replace(top, name=name, long_name=f"{top.long_name.removesuffix(' at 0 cm')} at {int(match[2])} cm",
+                       aliases=())
     match = re.fullmatch(r"(.+)_(min|max|mean)", name)
     base = canonical_name(match[1]) if match else None
     if match is None or base is None:

@@ -7,9 +7,10 @@ import pytest
 from xarray import Variable
 
 from rasters import UTM, WGS84, field, grid, save
+from reco_core.io import resample
 from reco_core.io.driver_files import open_drivers
-from reco_core.io.grid import Grid, lonlat, parse_crs
-from reco_core.io.resample import METHODS, Resampled
+from reco_core.io.grid import Grid, lonlat, parse_crs, strip_area
+from reco_core.io.resample import METHODS, Resampled, weights_of
 
 LAEA = str(parse_crs("EPSG:3035").to_wkt())
 
@@ -20,16 +21,64 @@ def resampled(values, source, target, method):
 
 
 def test_average_is_weighted_by_area_of_overlap():
-    """Coarse cells are means of fine ones, shared cells count by their share, and missing cells do not count."""
+    """Coarse cells are means of fine ones, shared cells count by their area, and missing cells do not count."""
     fine = grid(4, 6, cell=1.0)
     values = np.arange(24, dtype="float32").reshape(1, 4, 6)
     values[0, 0, 0] = np.nan
     coarse = resampled(values, fine, grid(2, 2, cell=2.5), "average")[0]
-    weights = np.array([1, 1, 0.5])
+    strips = -np.diff(strip_area(np.array([50, 49, 48, 47.5])))
     block = values[0, :3, :3]
-    share = np.outer(weights, weights) * np.isfinite(block)
+    share = np.outer(strips, [1, 1, 0.5]) * np.isfinite(block)
     assert coarse[0, 0] == pytest.approx(np.nansum(block * share) / share.sum(), rel=1e-6)
     assert np.isnan(resampled(values, fine, grid(2, 2, left=50.0), "average")).all()
+
+
+def test_average_keeps_sums():
+    """The sum of value x area stays the same to 1e-10 where coarse cells are whole blocks of fine ones."""
+    for fine, coarse in ((grid(40, 60, cell=0.25, top=80.0), grid(10, 15, cell=1.0, top=80.0)),
+                         (Grid(LAEA, (500, 0, 4e6, 0, -500, 3e6), 40, 60), Grid(LAEA, (2000, 0, 4e6, 0, -2000, 3e6),
+                                                                                10, 15))):
+        values = np.random.default_rng(0).normal(3, 50, (2, fine.height * fine.width))
+        weights = weights_of(fine, coarse, "average")
+        totals = weights.means(values) @ coarse.cell_area_m2().ravel()
+        np.testing.assert_allclose(totals, values @ fine.cell_area_m2().ravel(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("target", [grid(7, 9, cell=1.3, left=1.0, top=51.0), grid(20, 20, cell=0.03, left=2, top=49),
+                                    Grid(UTM, (30000, 0, 400000, 0, -30000, 5.5e6), 8, 9)])
+def test_a_constant_field_stays_constant(method, target):
+    """Whatever the grids, a field of one value has that value everywhere that it covers."""
+    source = grid(60, 80, cell=0.1, left=0.5, top=51.5)
+    got = resampled(np.full((1, 60, 80), 7.25, "float32"), source, target, method)
+    assert np.isfinite(got).mean() > 0.3 and (got[np.isfinite(got)] == 7.25).all()
+
+
+def test_an_average_needs_half_of_the_area():
+    """A coarse cell of which less than half is valid, or covered at all, is missing."""
+    values = np.ones((1, 4, 4), dtype="float32")
+    values[0, :3, :3] = np.nan  # 1 of 4 valid, then 2 of 4
+    got = resampled(values, grid(4, 4, cell=1.0), grid(2, 3, cell=2.0), "average")[0]
+    assert np.isnan(got[0, 0]) and np.isfinite(got[0, 1]) and np.isfinite(got[1, 1])
+    assert np.isnan(got[:, 2]).all()
+    for left, covered in ((2.9, True), (3.1, False)):  # 55 and 45 % of the cell
+        target = grid(1, 1, left=left, cell=2.0)
+        got = resampled(np.ones((1, 4, 4), "float32"), grid(4, 4, cell=1.0), target, "average")
+        assert np.isfinite(got).all() == covered
+
+
+def test_fine_sources_are_read_in_parts(monkeypatch):
+    """However fine the source, a window is read in parts that fit into memory, with the same result."""
+    source, target = grid(240, 240, cell=0.025), grid(12, 12, cell=0.5)
+    values = field(2, source)
+    whole = resampled(values, source, target, "average")
+    seen = []
+    original = resample.weights_of
+    monkeypatch.setattr(resample, "CELLS_AT_ONCE", 5000)
+    monkeypatch.setattr(resample, "weights_of", lambda *given: (seen.append(given[1].height * given[1].width),
+                                                                original(*given))[1])
+    assert np.array_equal(resampled(values, source, target, "average"), whole)
+    assert max(seen) * 400 <= 5000 < 144 * 400
 
 
 def test_nearest_takes_the_cell_below():
@@ -100,8 +149,23 @@ def test_align_resamples_onto_the_first_source(tmp_path):
     ds = open_drivers([ta, lai, igbp], align="average")
     assert Grid.of(ds).transform == first.transform
     assert np.array_equal(ds["ta"].values, field(1, first))
-    assert ds["lai"].values[0] == pytest.approx(
-        field(1, other, low=0, high=6)[0].reshape(8, 2, 10, 2).mean(axis=(1, 3)), rel=1e-5)
+    blocks = field(1, other, low=0, high=6)[0].reshape(8, 2, 10, 2).mean(axis=3)
+    area = other.cell_area_m2()[:, 0].reshape(8, 2, 1)
+    assert ds["lai"].values[0] == pytest.approx((blocks * area).sum(axis=1) / area.sum(axis=1), rel=1e-5)
     assert np.isin(ds["igbp"].values, codes).all()
     assert "'lai' was resampled (average) from EPSG:4326, cells of 0.25 x 0.25" in ds.attrs["history"]
     assert "'igbp' was resampled (nearest)" in ds.attrs["history"]
+
+
+def test_align_auto_chooses(tmp_path):
+    """Finer cells are averaged, coarser ones interpolated, classes copied; each is told."""
+    first, fine, coarse = grid(8, 10), grid(16, 20, cell=0.25), grid(4, 5, cell=1.0)
+    ta = save(tmp_path / "ta.tif", field(1, first), first, names=["2001-01"])
+    lai = save(tmp_path / "lai.tif", field(1, fine, low=0, high=6), fine, names=["2001-01"])
+    vpd = save(tmp_path / "vpd.tif", field(1, coarse, low=0, high=9), coarse, names=["2001-01"])
+    igbp = save(tmp_path / "igbp.tif", np.full((1, 16, 20), 5), fine, dtype="uint8", nodata=255)
+    utm = Grid(UTM, (5000, 0, 200000, 0, -5000, 5.55e6), 100, 100)
+    ndvi = save(tmp_path / "ndvi.tif", field(1, utm, low=0, high=1), utm, names=["2001-01"])
+    notes = open_drivers([ta, lai, vpd, igbp, ndvi], align="auto").attrs["notes"]
+    for name, method in (("lai", "average"), ("vpd", "bilinear"), ("igbp", "nearest"), ("ndvi", "average")):
+        assert f"'{name}' was resampled ({method})" in notes

@@ -117,3 +117,23 @@ def test_products_have_a_unit_per_time_step(time_step):
 def test_soil_units(value, unit, to, expected):
     """Bulk density and carbon density come in the units of soil maps."""
     assert convert(value, unit, to) == pytest.approx(expected, rel=1e-12)
+
+
+@given(NUMBER, st.sampled_from([0.1, 0.01, 1e-4, 10.0, 5.0]), SAME_BASE)
+def test_units_may_have_a_factor(value, factor, pair):
+    """Stored integers are often tenths: a factor before a unit counts as multiplying the value."""
+    unit, to = pair
+    if not unit.strip() or not unit[0].isalpha():
+        return
+    assert convert(value, f"{factor:g} {unit}", to) == pytest.approx(convert(value * factor, unit, to), rel=1e-9,
+                                                                     abs=1e-6)
+
+
+@pytest.mark.parametrize(("value", "unit", "to", "days", "expected"), [
+    (253, "0.1 degC", "degC", None, 25.3), (620, "0.1 mm", "mm d-1", 31, 2.0), (7500, "1e-4", "1", None, 0.75),
+    (2732, "0.1K", "degC", None, 0.05), (864e5, "J m-2 d-1", "W m-2", None, 1000.0)])
+def test_factors_of_real_products(value, unit, to, days, expected):
+    """Tenths of degrees and millimetres, ten thousandths of an index, and joules of a day."""
+    assert convert(value, unit, to, days=days) == pytest.approx(expected, abs=1e-9)
+    with pytest.raises(SchemaError, match="'0.1 furlong' is not known"):
+        convert(1.0, "0.1 furlong", "m")

@@ -81,3 +81,13 @@ def test_names_that_tell_how_they_were_made():
     assert (largest.name, largest.unit, largest.high) == ("evi_max", "1", VARIABLES["evi"].high)
     assert variable("lst_day_mean").unit == "degC" and "mean" in variable("lst_day_mean").long_name
     assert variable("mine_max").unit == "" and variable("spei_0").unit == ""
+
+
+@pytest.mark.parametrize(("name", "unit", "long_name"), [
+    ("soc_15", "g kg-1", "Soil organic carbon at 15 cm"), ("clay_5", "%", "Clay content at 5 cm"),
+    ("bulk_density_30", "kg m-3", "Bulk density of the soil at 30 cm")])
+def test_depths_of_soil(name, unit, long_name):
+    """A soil driver at any depth has the unit and limits of the driver, and never changes."""
+    found = variable(name)
+    assert (found.unit, found.long_name, found.static) == (unit, long_name, True)
+    assert found.high == variable("soc_0" if name.startswith("soc") else name.rsplit("_", 1)[0]).high
