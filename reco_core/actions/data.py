@@ -11,17 +11,20 @@ import xarray as xr
 from .. import world
 from ..errors import ConfigError
 from ..io import observation_files
+from ..io.assemble import sources
 from ..io.cubes import write_cube
 from ..io.driver_files import open_drivers
 from ..io.files import atomic
 from ..io.geotiff import RasterWriter
-from ..io.grid import Grid, from_lonlat
+from ..io.grid import Grid, from_lonlat, parse_crs
 from ..io.qml import Style
 from ..progress import Progress
-from ..samples import build, collocate, quality
+from ..samples import build, collocate, periods, quality
+from ..samples.footprints import Footprint
+from ..samples.overlaps import resolve_overlaps
 from ..version import __version__
 from ..vocabulary import canonical_name
-from ..vocabulary.calendar import step_label
+from ..vocabulary.calendar import SUB_DAILY, step_label
 from ..vocabulary.ledger import ledger, ledger_lines
 from .texts import names, pairs
 
@@ -29,9 +32,10 @@ BLOCK_VALUES = 8_000_000
 LINE_WIDTH = 240
 
 
-def read_observations(*, path: Any, towers: str | None, sites: str | None, columns: str | None, units: str | None,
-                      flux: str, target: str, resolution: str, aggregate: str, qc_min: float | None,
-                      qc_max: float | None, negative: str, period: str | None, output: str,
+def read_observations(*, path: Any, towers: str | None, format: str, sites: str | None, columns: str | None,
+                      units: str | None, flux: str, target: str, resolution: str, aggregate: str, subdaily: str,
+                      least_days: int | None, overlaps: str | None, screening: str, qc_min: float | None,
+                      qc_max: float | None, negative: str, period: str | None, output: str, points: str | None,
                       progress: Progress) -> dict[str, Any]:
     """Read flux files or tables, check their quality and write one observation table."""
     given = [path] if isinstance(path, str) else list(path or ())
@@ -39,31 +43,40 @@ def read_observations(*, path: Any, towers: str | None, sites: str | None, colum
     if not paths:
         raise ConfigError("There is nothing to read: neither files nor a tower layer were given",
                           "Give path (a file, folder or zip) or towers (a point layer)")
-    steps = set()
 
     def reduce(ds: xr.Dataset, label: str) -> xr.Dataset:
-        steps.add(ds.attrs["time_step"])
-        quality.check_thresholds(ds.attrs["time_step"], qc_min, qc_max, label)
-        return quality.aggregate(quality.screen(ds, qc_max=qc_max, where=label), aggregate)
+        step = ds.attrs["time_step"]
+        quality.check_thresholds(step, qc_min, qc_max, label)
+        ds = periods.aggregate(quality.screen(ds, qc_max=qc_max, where=label), aggregate, subdaily=subdaily,
+                               least_days=least_days)
+        return quality.judge(ds, qc_min=qc_min, negative=negative, share=step not in SUB_DAILY)
 
-    table = observation_files.read_observations(
-        paths, sites=sites, columns=pairs(columns, "columns"), units=pairs(units, "units"), flux=flux, target=target,
-        resolution=resolution, period=period, reduce=reduce, progress=progress.span(0.0, 0.9))
-    by_flags = steps <= set(quality.SUB_DAILY)
-    table = quality.accept(table, qc_min=qc_min, negative=negative, share=not by_flags)
+    table = quality.compact(observation_files.read_observations(
+        paths, format=format, sites=sites, columns=pairs(columns, "columns"), units=pairs(units, "units"), flux=flux,
+        target=target, resolution=resolution, period=period, subdaily=subdaily, screening=screening, reduce=reduce,
+        join=lambda parts: resolve_overlaps(parts, names(overlaps)), progress=progress.span(0.0, 0.9)))
     progress(0.9, "Writing the observations")
     observation_files.write_observations(table, output)
+    if points:
+        observation_files.write_towers(table, points)
     first, last = (step_label(time, table.attrs["time_step"]) for time in table["time"].values[[0, -1]])
     lines = [f"{quality.count_records(table)} records of {flux} at {table.sizes['site']} sites, {first} to {last}, "
-             f"time step {table.attrs['time_step']}"]
-    return {"output": output, "summary": lines + _short(ledger(table)),
-            "citations": _citations(table), "details": {"ledger": ledger(table)}}
+             f"time step {table.attrs['time_step']}", *_networks(table)]
+    return {"output": output, **({"points": points} if points else {}), "summary": lines + _short(ledger(table)),
+            "citations": _citations(table), "details": {"ledger": ledger(table), "sources": sources(table)}}
+
+
+def _networks(table: xr.Dataset) -> list[str]:
+    """Return a line with the sites of each network, where they are known."""
+    found, counts = np.unique(table["network"].values.astype(str), return_counts=True)
+    shown = ", ".join(f"{name or 'not stated'} {count} sites" for name, count in zip(found, counts))
+    return [f"networks: {shown}"] if any(found) else []
 
 
 def build_samples(*, observations: str, source: str, drivers: str | None, layers: list[str] | None,
                   layer_names: str | None, variables: str | None, units: str | None, start: str | None,
-                  time_step: str, align: str, features: str | None, group_distance: float, missing: str,
-                  output: str, progress: Progress) -> dict[str, Any]:
+                  time_step: str, align: str, footprint: str, footprint_km: float, features: str | None,
+                  group_distance: float, missing: str, output: str, progress: Progress) -> dict[str, Any]:
     """Join observations with drivers of the towers or of a grid and write the samples."""
     table = observation_files.open_observations(observations)
     asked = [canonical_name(name) or name.lower() for name in names(features)]
@@ -74,7 +87,10 @@ def build_samples(*, observations: str, source: str, drivers: str | None, layers
         cube = open_drivers(drivers, layers or (), names(layer_names), variables=pairs(variables, "variables"),
                             units=pairs(units, "units"), start=start, time_step=time_step, align=align,
                             require=asked or None)
-        gridded = _at_towers(table, cube, asked, progress)
+        gridded = at_towers(table, cube, asked, Footprint(footprint, footprint_km), progress.span(0.05, 0.9))
+    elif footprint != "nearest":
+        raise ConfigError(f"The footprint '{footprint}' is of a grid, but source=site takes drivers measured at the "
+                          "towers", "Set source=grid and give drivers, or leave out the footprint")
     elif drivers or layers:
         raise ConfigError("Gridded drivers are given, but source=site takes those measured at the towers",
                           "Set source=grid, or leave out drivers and layers")
@@ -83,19 +99,29 @@ def build_samples(*, observations: str, source: str, drivers: str | None, layers
     progress(0.95, "Writing the samples")
     observation_files.write_samples(samples, output)
     sites, groups = (np.unique(samples[name].values.astype(str)).size for name in ("site", "group"))
+    how = f", {samples.attrs['footprint']}" if footprint != "nearest" else ""
     lines = [f"{samples.sizes['sample']} samples at {sites} sites in {groups} tower groups",
-             f"drivers ({samples.attrs['drivers_source']}): {samples.attrs['features'].replace(',', ', ')}"]
+             f"drivers ({samples.attrs['drivers_source']}{how}): {samples.attrs['features'].replace(',', ', ')}"]
     told = ledger(table)
     return {"output": output, "summary": lines + _short([entry for entry in ledger(samples) if entry not in told]),
             "citations": _citations(samples), "details": {"ledger": ledger(samples)}}
 
 
-def _at_towers(table: xr.Dataset, cube: xr.Dataset, asked: list[str], progress: Progress) -> xr.Dataset:
+def at_towers(table: xr.Dataset, cube: xr.Dataset, asked: list[str], footprint: Footprint,
+              progress: Progress) -> xr.Dataset:
+    """Return the drivers of a grid at the towers and time steps of a table of observations."""
     grid = Grid.of(cube)
     x, y = from_lonlat(grid.crs_wkt, table["lon"].values, table["lat"].values)
     return collocate.extract(cube, list(table["site"].values), x, y, table["time"].values,
-                             time_step=table.attrs["time_step"], names=asked or None,
-                             wrap=360.0 if grid.is_geographic else None, progress=progress.span(0.05, 0.9))
+                             time_step=table.attrs["time_step"], names=asked or None, footprint=footprint,
+                             progress=progress, **lengths(grid))
+
+
+def lengths(grid: Grid) -> dict[str, Any]:
+    """Return how the coordinates of a grid are measured: the period of longitudes, or the metres of a unit."""
+    if grid.is_geographic:
+        return {"wrap": 360.0}
+    return {"metres": float(parse_crs(grid.crs_wkt).linear_units_factor[1])}
 
 
 def make_world(*, cells: int, years: int, towers: int, seed: int, drivers: str, observations: str, truth: str,

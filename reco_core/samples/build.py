@@ -14,7 +14,7 @@ from ..vocabulary.ledger import add_history, join_ledgers, ledger, ledger_lines,
 from ..vocabulary.variables import IGBP_CODES
 from .grouping import tower_groups
 
-NOT_DRIVERS = ("qc", "uncertainty")
+NOT_DRIVERS = ("qc", "uncertainty", "uncertainty_partitioning")
 SITE_COORDS = ("lat", "lon", "igbp")
 RANGE_SLACK = 1e-4
 
@@ -29,7 +29,7 @@ def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *
     observations : xarray.Dataset
         Observations after quality control [g C m-2 d-1].
     drivers : xarray.Dataset, optional
-        Drivers (site, time) taken from a grid; those measured at the sites if not given.
+        Drivers (site, time) taken from a grid (see `collocate.extract`); those measured at the sites if not given.
     features : sequence of str, optional
         Drivers that models shall see, in this order; all there are if not given.
     group_distance : float [km]
@@ -77,8 +77,11 @@ def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *
     out.attrs.update(reco_kind="samples", flux_kind=flux, time_step=step, features=",".join(kept),
                      history=observations.attrs.get("history", ""), citation=observations.attrs.get("citation", ""),
                      drivers_source="site" if drivers is None else "grid")
+    if drivers is not None and "footprint" in drivers.attrs:
+        out.attrs["footprint"] = drivers.attrs["footprint"]
     out = _finish(_one_network(out, observations, at_site), kept, missing)
-    add_history(out, f"samples of {flux} with {', '.join(kept)} from the {out.attrs['drivers_source']}")
+    how = f" ({out.attrs['footprint']})" if "footprint" in out.attrs else ""
+    add_history(out, f"samples of {flux} with {', '.join(kept)} from the {out.attrs['drivers_source']}{how}")
     return out
 
 
@@ -163,7 +166,7 @@ def _one_network(out: xr.Dataset, observations: xr.Dataset, at_site: np.ndarray)
 
     Towers of one group that stand in different IGBP classes are neighbours, not the same tower.
     """
-    if "network" not in observations.coords:
+    if "network" not in observations.coords or observations.attrs.get("overlaps"):  # resolved when they were read
         return out
     network = observations["network"].values[at_site].astype(str)
     igbp = np.char.upper(out["igbp"].values.astype(str))

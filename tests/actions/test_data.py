@@ -41,6 +41,78 @@ def test_observations_from_files(tmp_path):
     assert record["citations"] == ["Pastorello et al. 2020, Scientific Data 7:225, doi:10.1038/s41597-020-0534-3"]
 
 
+def two_networks(tmp_path):
+    """Write a tower as two networks hold it, and return the folders."""
+    for number, (network, value) in enumerate((("FLX", 3.0), ("AMF", 5.0))):
+        months = oneflux.stamps("2003-01", 24, "MM")[12 * number:] if network == "FLX" else MONTHS
+        text = oneflux.text(months, "MM", {"RECO_NT_VUT_REF": np.full(months.size, value)})
+        name = oneflux.name() if network == "FLX" else "AMF_BE-Bra_FLUXNET_FULLSET_MM_2003-2004_3-5.csv"
+        oneflux.write(tmp_path / network, text.replace(",0.9,", ",1,"), name)
+    return tmp_path / "FLX", tmp_path / "AMF"
+
+
+def test_networks_are_joined_by_a_rule_that_is_shown(tmp_path):
+    """Folders separated by commas are one read; the summary and the record tell the rule, its counts and the files."""
+    first, second = two_networks(tmp_path)
+    result = run_step("read_observations", {"path": f"{second},{first}"}, folder=str(tmp_path))
+    table = open_observations(result["output"])
+    np.testing.assert_allclose(table["reco"].values, 3.0)
+    assert "24 records of AmeriFlux dropped in favour of FLUXNET2015" in result["summary"]
+    assert any("kept once, from the first of FLUXNET2015, AmeriFlux" in line for line in result["summary"])
+    assert result["summary"][1] == "networks: FLUXNET2015 1 sites"
+    record = json.loads((tmp_path / "observations.run.json").read_text())
+    assert {(entry["network"], entry["version"]) for entry in record["details"]["sources"]} == {
+        ("AmeriFlux", "3-5"), ("FLUXNET2015", "1-4")}
+    assert len(record["inputs"]) == 2
+    turned = run_step("read_observations", {"path": [str(first), str(second)], "overlaps": "AmeriFlux,others"},
+                      folder=str(tmp_path / "turned"))
+    np.testing.assert_allclose(open_observations(turned["output"])["reco"].values, 5.0)
+    with pytest.raises(ConfigError, match="'Amerifluxx' in overlaps"):
+        run_step("read_observations", {"path": [str(first), str(second)], "overlaps": "Amerifluxx"},
+                 folder=str(tmp_path))
+
+
+def test_bad_records_do_not_shadow_good_ones(tmp_path):
+    """A record of the preferred network that fails the quality control leaves its place to the other network."""
+    first, second = two_networks(tmp_path)
+    file = next(first.iterdir())
+    rows = file.read_text().splitlines()
+    at = rows[0].split(",").index("NEE_VUT_REF_QC")
+    fields = rows[1].split(",")
+    fields[at] = "0.1"
+    file.write_text("\n".join([rows[0], ",".join(fields), *rows[2:]]) + "\n")
+    result = run_step("read_observations", {"path": [str(first), str(second)]}, folder=str(tmp_path))
+    values = open_observations(result["output"])["reco"].values[0]
+    assert values[0] == 5.0
+    np.testing.assert_allclose(values[1:], 3.0)
+
+
+def test_towers_come_as_points_too(tmp_path):
+    """The layer has each tower at its place, with years, records, class, network and mean flux."""
+    pyogrio = pytest.importorskip("pyogrio")
+    (tmp_path / "sites.csv").write_text("site,lat,lon,igbp\nBE-Bra,51.3,4.5,MF\n")
+    result = observe(tmp_path, sites=str(tmp_path / "sites.csv"), points=str(tmp_path / "towers.gpkg"), qc_min=0)
+    assert result["points"] == str(tmp_path / "towers.gpkg")
+    meta, _, geometry, columns = pyogrio.raw.read(tmp_path / "towers.gpkg")
+    assert np.frombuffer(geometry[0][5:], "<f8").tolist() == [4.5, 51.3]
+    assert {name: column[0] for name, column in zip(meta["fields"], columns)} == {
+        "site": "BE-Bra", "network": "FLUXNET2015", "igbp": "MF", "first_year": 2003, "last_year": 2004,
+        "records": 24, "mean_reco": pytest.approx(0.9)}
+
+
+def test_eight_day_steps_from_daily_files(tmp_path):
+    """aggregate=8day gives 46 steps a year; fewer than least_days days with data give none."""
+    days = oneflux.stamps("2003-01-01", 365, "DD")
+    reco = np.where(np.arange(365) % 8 < 4, 2.0, np.nan)
+    text = oneflux.text(days, "DD", {"RECO_NT_VUT_REF": reco})
+    path = oneflux.write(tmp_path / "in", text, oneflux.name(resolution="DD"))
+    steps = run_step("read_observations", {"path": str(path), "aggregate": "8day"}, folder=str(tmp_path))
+    table = open_observations(steps["output"])
+    assert (table.sizes["time"], table.attrs["time_step"]) == (46, "8day")
+    with pytest.raises(SampleError, match=r"46 8-day steps that lack days \(5 of them are needed\)"):
+        run_step("read_observations", {"path": str(path), "aggregate": "8day", "least_days": 5}, folder=str(tmp_path))
+
+
 def test_quality_must_fit_the_resolution(tmp_path):
     """A share for half-hours, or a flag for months, ends with an error that names the file, and no output."""
     times = oneflux.stamps("2003-01-01", 96, "HH")
