@@ -8,6 +8,7 @@ import errno
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
@@ -17,7 +18,8 @@ from typing import Iterator
 from ..errors import RecoError, ResourceError, SchemaError
 
 PREFIX = ".reco-partial-"
-MARKS = (".zgroup", "zarr.json", "model.json")  # folders that RECO wrote and may replace carry one of these
+MARKS = {".zattrs": rb'"reco_kind"\s*:', "model.json": rb'"kind"\s*:\s*"reco-model"'}  # in folders that RECO wrote
+HEAD_BYTES = 1 << 16
 NEARLY_NOTHING = 1 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -117,9 +119,18 @@ def lasting_scratch() -> Iterator[Path]:
 
 def refuse_foreign(target: Path) -> None:
     """Raise `ResourceError` if `target` is a folder that RECO did not write."""
-    if target.is_dir() and not any((target / mark).exists() for mark in MARKS) and any(target.iterdir()):
+    if target.is_dir() and any(target.iterdir()) and not _is_ours(target):
         raise ResourceError(f"'{target}' is a folder with files of others: it is not replaced",
                             "Give another name, or empty the folder first")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether RECO wrote a folder: others write Zarr cubes and a model.json, too."""
+    for name, words in MARKS.items():
+        with suppress(OSError), open(folder / name, "rb") as stream:
+            if re.search(words, stream.read(HEAD_BYTES)):
+                return True
+    return False
 
 
 def _move(temporary: Path, target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,10 +56,10 @@ def test_a_folder_of_ours_is_replaced_whole(tmp_path):
     for text in ("one", "two"):
         with atomic(target) as part:
             part.mkdir()
-            (part / "model.json").write_text(text)
+            (part / "model.json").write_text(json.dumps({"kind": "reco-model", "number": text}))
             (part / text).write_text("")
     assert left_over(tmp_path) == ["model", "model.json", "two"]
-    assert (target / "model.json").read_text() == "two"
+    assert json.loads((target / "model.json").read_text())["number"] == "two"
 
 
 def test_a_folder_of_others_is_never_replaced(tmp_path):
@@ -68,6 +69,19 @@ def test_a_folder_of_others_is_never_replaced(tmp_path):
     with pytest.raises(ResourceError, match="photos"), atomic(tmp_path / "photos"):
         pytest.fail("the block must not run")
     assert (tmp_path / "photos" / "me.jpg").exists()
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("model.json", '{"format": "layers-model"}'), (".zgroup", '{"zarr_format": 2}'),
+    ("zarr.json", '{"zarr_format": 3}'), (".zattrs", '{"Conventions": "CF-1.8"}')])
+def test_models_and_cubes_of_others_are_never_replaced(tmp_path, name, text):
+    """Other programs write a model.json or a Zarr store, too; theirs stay."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / name).write_text(text)
+    (tmp_path / "theirs" / "thesis.odt").write_text("x")
+    with pytest.raises(ResourceError, match="theirs"), atomic(tmp_path / "theirs"):
+        pytest.fail("the block must not run")
+    assert left_over(tmp_path) == sorted([name, "theirs", "thesis.odt"])
 
 
 @pytest.mark.parametrize(("number", "words"), [
