@@ -13,9 +13,9 @@ import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
-from ..errors import RecoError, ResourceError, SchemaError
+from ..errors import ConfigError, RecoError, ResourceError, SchemaError
 
 PREFIX = ".reco-partial-"
 MARKS = {".zattrs": rb'"reco_kind"\s*:', "model.json": rb'"kind"\s*:\s*"reco-model"'}  # in folders that RECO wrote
@@ -23,7 +23,8 @@ HEAD_BYTES = 1 << 16
 NEARLY_NOTHING = 1 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_pending: set[Path] = set()
+_pending: dict[Path, Path] = {}  # temporary name -> final name
+_inputs: set[Path] = set()
 _number = itertools.count()
 
 
@@ -48,11 +49,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     ResourceError
         The disk is full, writing is not allowed, or a folder of others is in the way.
+    ConfigError
+        `path` is an input of this run, or is being written already.
     """
     target = Path(path)
+    refuse_input(target)
     refuse_foreign(target)
     temporary = target.with_name(f"{PREFIX}{os.getpid()}-{next(_number)}-{target.name}")
-    _pending.add(temporary)
+    _pending[temporary] = target.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -66,7 +70,27 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise explained from error
     finally:
         remove(temporary)
-        _pending.discard(temporary)
+        _pending.pop(temporary, None)
+
+
+@contextmanager
+def keeping(paths: Iterable[str | os.PathLike[str]]) -> Iterator[None]:
+    """Refuse to replace these files and folders as long as the block runs: they are what a run reads."""
+    new = {Path(path).resolve() for path in paths if os.path.exists(path)} - _inputs
+    _inputs.update(new)
+    try:
+        yield
+    finally:
+        _inputs.difference_update(new)
+
+
+def refuse_input(target: Path) -> None:
+    """Raise `ConfigError` if `target` is, or holds, what this run reads, or has the name of another output."""
+    final = target.resolve()
+    if any(final == path or final in path.parents for path in _inputs):
+        raise ConfigError(f"'{target}' would be replaced, and it is an input", "Give the output another name")
+    if final in _pending.values():
+        raise ConfigError(f"Two outputs have the name '{target}'", "Give each output its own name")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,3 +211,13 @@ def test_a_stopped_step_takes_back_what_it_had_finished(tmp_path):
         run_step("make_world", {"cells": 400, "years": 4, "towers": 3}, progress, folder=str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["truth.tif"]
     assert older.read_bytes() == b"older"
+
+
+def test_a_table_that_is_read_stays_as_it_is(small_world, tmp_path):
+    """The CSV that lies beside the observations never takes the place of the user's own table."""
+    own = tmp_path / "towers.csv"
+    own.write_bytes(Path(small_world["observations"]).read_bytes())
+    before = own.read_bytes()
+    with pytest.raises(ConfigError, match="is an input"):
+        run_step("read_observations", {"path": str(own), "output": str(tmp_path / "towers.nc")})
+    assert own.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["towers.csv"]

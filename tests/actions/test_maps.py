@@ -11,7 +11,7 @@ import rasterio
 
 from reco_core.actions import run_step
 from reco_core.actions.models import save_model
-from reco_core.errors import ArtifactError, Cancelled, GridError, SampleError, SchemaError
+from reco_core.errors import ArtifactError, Cancelled, ConfigError, GridError, SampleError, SchemaError
 from reco_core.io.artifact import model_id
 from reco_core.io.cubes import write_cube
 from reco_core.io.geotiff import RasterWriter
@@ -331,3 +331,20 @@ def test_trend_of_too_few_years(tmp_path):
     with pytest.raises(SampleError, match="needs 10 whole years; the series has 5"):
         run_step("trend", {"estimate": str(tmp_path / "flux.tif"), "output": str(tmp_path / "trend.tif")})
     assert everything(tmp_path) == before
+
+
+def test_a_trend_never_replaces_its_series(tmp_path):
+    """An output with the name of an input is refused before anything is read."""
+    series(tmp_path / "flux.tif", gaps=False)
+    before = (tmp_path / "flux.tif").read_bytes()
+    with pytest.raises(ConfigError, match="is an input"):
+        run_step("trend", {"estimate": str(tmp_path / "flux.tif"), "output": str(tmp_path / "flux.tif")})
+    assert (tmp_path / "flux.tif").read_bytes() == before
+
+
+def test_two_rasters_need_two_names(place, tmp_path):
+    """Flux and spread in one file would lose one of them."""
+    with pytest.raises(ConfigError, match="Two outputs"):
+        run_step("predict", {"model": str(place / "model"), "drivers": str(place / "drivers.zarr"),
+                             "flux": str(tmp_path / "a.tif"), "spread": str(tmp_path / "a.tif")})
+    assert everything(tmp_path) == []

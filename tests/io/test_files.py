@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from reco_core.errors import ResourceError, SchemaError
+from reco_core.errors import ConfigError, ResourceError, SchemaError
 from reco_core.io import files
-from reco_core.io.files import atomic, remove_pending, require, sha256
+from reco_core.io.files import atomic, keeping, remove_pending, require, sha256
 
 
 def left_over(folder: Path) -> list[str]:
@@ -82,6 +82,27 @@ def test_models_and_cubes_of_others_are_never_replaced(tmp_path, name, text):
     with pytest.raises(ResourceError, match="theirs"), atomic(tmp_path / "theirs"):
         pytest.fail("the block must not run")
     assert left_over(tmp_path) == sorted([name, "theirs", "thesis.odt"])
+
+
+def test_inputs_are_never_replaced(tmp_path):
+    """Neither a file that is read nor a folder around it gives way, until the run has ended."""
+    read = tmp_path / "towers" / "a.csv"
+    with atomic(read) as part:
+        part.write_text("mine")
+    with keeping([read, tmp_path / "absent"]):
+        for target in (read, read.parent / ".." / "towers" / "a.csv", read.parent):
+            with pytest.raises(ConfigError, match="is an input"), atomic(target):
+                pytest.fail("the block must not run")
+    with atomic(read) as part:
+        part.write_text("later")
+    assert read.read_text() == "later"
+
+
+def test_two_outputs_cannot_have_one_name(tmp_path):
+    """What is being written under a name is not written a second time."""
+    with pytest.raises(ConfigError, match="Two outputs"), atomic(tmp_path / "a"), atomic(tmp_path / "." / "a"):
+        pytest.fail("the block must not run")
+    assert left_over(tmp_path) == []
 
 
 @pytest.mark.parametrize(("number", "words"), [
