@@ -68,7 +68,8 @@ class Survey:
         windows = list(reader.windows(self.factor))
         for number, (rows, columns) in enumerate(windows):
             progress(number / len(windows), f"Reading {Path(reader.info.path).name}")
-            yield rows, columns, reader.read(rows, columns), self.grid.window(rows, columns).cell_area_m2()
+            area = np.nan_to_num(self.grid.window(rows, columns).cell_area_m2())  # NaN beyond the edge of the Earth
+            yield rows, columns, reader.read(rows, columns), area
 
     def _coarse(self, bands: int = 0) -> Coarse:
         return Coarse(self.grid.height, self.grid.width, self.factor, bands)

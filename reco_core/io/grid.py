@@ -20,6 +20,7 @@ WGS84_F = 1 / 298.257223563
 WGS84_B = WGS84_A * (1 - WGS84_F)
 _E = float(np.sqrt(WGS84_F * (2 - WGS84_F)))
 ALL = slice(None)
+MOST_LONELY = 4096  # places that are tried one by one
 _EQUAL_AREA = re.compile(
     r"equal[ _-]?area|sinusoidal|mollweide|equal[ _]earth|albers|eckert[ _](ii|iv|vi)\b|homolosine|behrmann|bonne",
     re.IGNORECASE)
@@ -213,16 +214,36 @@ def from_lonlat(crs_wkt: str, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarra
 
 
 def transform_points(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return coordinates in another CRS, in their shape; NaN where there are none."""
+    """Return coordinates in another CRS, in their shape; NaN where there are none.
+
+    Raises
+    ------
+    GridError
+        There are very many places and some have no coordinates: then it would take too long to tell which.
+    """
     x, y = np.broadcast_arrays(np.asarray(x, dtype="float64"), np.asarray(y, dtype="float64"))
     if same_crs(source, target) or x.size == 0:
         return x.copy(), y.copy()
     result = np.full((2, *x.shape), np.nan)
     good = np.isfinite(x) & np.isfinite(y)
     if good.any():
-        result[:, good] = need("rasterio.warp").transform(parse_crs(source), parse_crs(target), x[good], y[good])
+        result[:, good] = _moved(source, target, x[good], y[good])
     result[:, ~np.isfinite(result).all(axis=0)] = np.nan
     return result[0], result[1]
+
+
+def _moved(source: str, target: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return coordinates of shape (2, n) in another CRS; GDAL gives none at all if a single one fails."""
+    try:
+        return np.array(need("rasterio.warp").transform(parse_crs(source), parse_crs(target), x, y))
+    except need("rasterio._err").CPLE_BaseError as error:
+        if x.size > MOST_LONELY:
+            raise GridError(f"The grid reaches where its CRS ({crs_name(source)}) has no place on the Earth",
+                            "Crop the drivers to a region, or warp them to longitude and latitude") from error
+        if x.size == 1:
+            return np.full((2, 1), np.nan)
+        half = x.size // 2
+        return np.hstack([_moved(source, target, x[part], y[part]) for part in (slice(half), slice(half, None))])
 
 
 def lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from reco_core.explain.maps import dominant_driver, group_shares, shares
 from reco_core.io.artifact import write_artifact
 from reco_core.io.dependence import write_dependence
 from reco_core.io.geotiff import RasterWriter
-from reco_core.io.grid import Grid
+from reco_core.io.grid import Grid, parse_crs
 from reco_core.progress import SILENT, Progress
 from reco_core.trends.maps import NAMES, trend_maps, trend_units
 from reco_core.vocabulary import variable
@@ -265,3 +265,14 @@ def test_table_without_scores_is_refused(folder, tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(SchemaError, match="no column 'scheme'"):
         gather(folder, title="", record={}, scores=str(path))
+
+
+def test_cells_beyond_the_earth_have_no_area(tmp_path):
+    """Corners of a world map that lie on no place take nothing from the numbers of the rest."""
+    grid = Grid(parse_crs("ESRI:54030").to_wkt(), (3.4e6, 0.0, -17e6, 0.0, -1.72e6, 8.6e6), 10, 10)
+    values = np.where(np.isfinite(grid.cell_area_m2()), 5.0, np.nan)
+    assert np.isnan(values).any()
+    write(tmp_path / "reco.tif", grid, ["2001-01"], values[None])
+    numbers = Survey({"flux": tmp_path / "reco.tif"}).read(SILENT)["numbers"]
+    assert numbers["mean"] == pytest.approx(5.0)
+    assert 4e14 < numbers["area"] < 5.2e14

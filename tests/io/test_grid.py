@@ -94,3 +94,17 @@ def test_equal_crs_in_other_words(real_data):
     assert crs_name(LAEA) == "EPSG:3035"
     with pytest.raises(GridError, match="EPSG:999999"):
         parse_crs("EPSG:999999")
+
+
+def test_places_without_coordinates_are_nan():
+    """One tower that a projection cannot show does not take the others with it."""
+    seen_from_space = "+proj=geos +h=35785831 +lon_0=0 +sweep=y"
+    x, y = from_lonlat(seen_from_space, [6.0, 170.0, 7.0], [50.0, 0.0, 51.0])
+    assert np.isfinite([x[0], y[0], x[2], y[2]]).all() and np.isnan([x[1], y[1]]).all()
+
+
+def test_cells_beyond_the_earth_are_told():
+    """The corners of a whole Robinson map lie on no place: an error, not a fault of the library below."""
+    grid = Grid(parse_crs("ESRI:54030").to_wkt(), (170000.0, 0.0, -17e6, 0.0, -86000.0, 8.6e6), 200, 200)
+    with pytest.raises(GridError, match="no place on the Earth"):
+        grid.cell_area_m2()
