@@ -92,8 +92,10 @@ class MapRun:
     def _open_explanation(self) -> None:
         drivers = list(self.fitted.feature_names)
         numbers = Style("ramp", "Contribution share", "", "viridis", low=0.0)
+        moving = self.inputs.reader.classes_move
+        base = self.inputs.reader.labels if moving else ["base value"]
         looks: dict[str, tuple[list[str], str, Style, str]] = {
-            "base_value": (["base value"], self.unit, Style("ramp", "Base value", self.unit), "float32"),
+            "base_value": (base, self.unit, Style("ramp", "Base value", self.unit), "float32"),
             "shares": (drivers, "1", numbers, "float32"),
             "groups": (list(GROUPS), "1", Style("rgb", "Contribution groups"), "float32"),
             "dominant": (["dominant driver"], "", class_style("Dominant driver", drivers), "uint8")}
@@ -105,7 +107,7 @@ class MapRun:
                 self.written[name] = path
                 self._explained.append(open_[name])
         if "base_value" in open_:
-            self.products.append(products.BaseValue(open_["base_value"]))
+            self.products.append((products.BaseValues if moving else products.BaseValue)(open_["base_value"]))
         if {"shares", "groups", "dominant"} & set(open_):
             self.products.append(products.Shares([feature.group for feature in self.fitted.features],
                                                  open_.get("shares"), open_.get("groups"), open_.get("dominant")))

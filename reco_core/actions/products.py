@@ -94,7 +94,10 @@ class Contributions(Product):
 
 
 class BaseValue(Product):
-    """What the model expects before it sees the drivers: one band, since it does not change in time."""
+    """What the model expects before it sees the drivers: one band, since it does not change in time.
+
+    With one model per class it changes where the class does: `BaseValues` has a band per time step.
+    """
 
     contributions = True
     per_pixel = 4.0
@@ -115,6 +118,16 @@ class BaseValue(Product):
     def end(self, tile: Tile) -> None:
         """Write the tile."""
         self.writer.write(self._base[None], tile.row0, tile.col0)
+
+
+class BaseValues(Flux):
+    """The base value of each time step, for classes that change in time."""
+
+    contributions = True
+
+    def values(self, estimates: Estimates) -> np.ndarray:
+        """Return the base value."""
+        return _phi(estimates)[:, -1]
 
 
 class Shares(Product):

@@ -42,7 +42,8 @@ ESTIMATE_OUTPUTS = (
 EXPLAIN_OUTPUTS = (
     output("base_value", "raster_out", "Base value",
            "What the model expects before it sees the drivers; base value plus contributions is the "
-           "estimate.", "base_value.tif", optional=True),
+           "estimate. One band, or one per time step where the class layer changes in time.",
+           "base_value.tif", optional=True),
     output("shares", "raster_out", "Contribution shares",
            "Normalised mean absolute contribution, a band per driver (they add up to 1).", "shares.tif"),
     output("groups", "raster_out", "Contribution groups",

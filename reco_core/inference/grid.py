@@ -72,6 +72,11 @@ class DriverReader:
         static = [name for name in self.names if "time" not in self.drivers[name].dims]
         self._order = static + [name for name in self.names if name not in static]
 
+    @property
+    def classes_move(self) -> bool:
+        """Whether a cell may change its class, and with it its model."""
+        return self._classes is not None and "time" in self.drivers[CLASS_VARIABLE].dims
+
     def read(self, tile: Tile, steps: slice) -> Optional[Block]:
         """Return what can be estimated of a tile at some time steps, or None if there is nothing.
 

@@ -348,3 +348,20 @@ def test_two_rasters_need_two_names(place, tmp_path):
         run_step("predict", {"model": str(place / "model"), "drivers": str(place / "drivers.zarr"),
                              "flux": str(tmp_path / "a.tif"), "spread": str(tmp_path / "a.tif")})
     assert everything(tmp_path) == []
+
+
+def test_base_values_follow_classes_in_time(place, tmp_path):
+    """Where a class layer has dates, the base value has a band per month: else the sum would miss the estimate."""
+    drivers = drivers_with()
+    codes = np.full(drivers["ta"].shape, 4.0, dtype="float32")
+    codes[12:] = 10.0
+    drivers["igbp"] = drivers["ta"].copy(data=codes).assign_attrs(units="1", long_name="Class")
+    write_cube(drivers, str(tmp_path / "classes.zarr"))
+    run_step("explain", {"model": str(place / "classes"), "drivers": str(tmp_path / "classes.zarr"),
+                         "folder": str(tmp_path)})
+    run_step("predict", {"model": str(place / "classes"), "drivers": str(tmp_path / "classes.zarr"),
+                         "flux": str(tmp_path / "reco.tif")})
+    base, flux = read(tmp_path / "base_value.tif"), read(tmp_path / "reco.tif")
+    whole = base + sum(read(tmp_path / "contributions" / f"{name}.tif") for name in NAMES)
+    assert base.shape == flux.shape and np.nanmax(np.abs(base[12:] - base[:12])) > 0.5
+    assert np.nanmax(np.abs(whole - flux) / np.maximum(1, np.abs(flux))) < 1e-4
