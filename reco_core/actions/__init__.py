@@ -47,9 +47,10 @@ def action(name: str) -> Callable[..., dict[str, Any]]:
 def _whole_or_nothing(step: Step, resolved: Mapping[str, Any]) -> Iterator[None]:
     """Remove the files that a step has already finished when it fails or is stopped; older files stay."""
     from ..io.files import remove
+    from ..vocabulary.kinds import FLUX_KINDS
 
-    files = [Path(resolved[output.name]) for output in step.outputs
-             if output.kind != "folder_out" and resolved[output.name]]
+    files = [Path(resolved[output.name].replace("{flux}", flux)) for output in step.outputs
+             if output.kind != "folder_out" and resolved[output.name] for flux in FLUX_KINDS]
     new = [path for path in files if not path.exists()]
     try:
         yield

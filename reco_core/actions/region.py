@@ -164,6 +164,7 @@ def _report(folder: Path, values: dict[str, Any], result: dict[str, Any], run: M
         for name in (FILENAME, *(() if values["model"] else (MODEL,))):
             remove(folder / name)
         raise
-    except RecoError as error:
-        progress.warn(f"The report could not be written: {error}")
-        return [f"The report could not be written: {error}"]
+    except Exception as error:  # whatever it is: hours of maps are worth more than their report
+        reason = str(error) if isinstance(error, RecoError) else f"{type(error).__name__}: {error}"
+        progress.warn(f"The report could not be written: {reason}")
+        return [f"The report could not be written: {reason}"]

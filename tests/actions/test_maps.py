@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from reco_core import actions
 from reco_core.actions import run_step
 from reco_core.actions.models import save_model
 from reco_core.errors import ArtifactError, Cancelled, ConfigError, GridError, SampleError, SchemaError
@@ -365,3 +366,15 @@ def test_base_values_follow_classes_in_time(place, tmp_path):
     whole = base + sum(read(tmp_path / "contributions" / f"{name}.tif") for name in NAMES)
     assert base.shape == flux.shape and np.nanmax(np.abs(base[12:] - base[:12])) > 0.5
     assert np.nanmax(np.abs(whole - flux) / np.maximum(1, np.abs(flux))) < 1e-4
+
+
+def test_no_map_without_its_record(place, tmp_path, monkeypatch):
+    """If the record cannot be written, the raster named after its flux goes, too."""
+    def broken(*args):
+        raise ConfigError("no record today")
+
+    monkeypatch.setattr(actions, "write_record", broken)
+    with pytest.raises(ConfigError, match="no record"):
+        run_step("predict", {"model": str(place / "model"), "drivers": str(place / "drivers.zarr")},
+                 folder=str(tmp_path))
+    assert everything(tmp_path) == []

@@ -180,13 +180,15 @@ def test_a_disk_that_fills_up_at_the_end(place, tmp_path, monkeypatch):
     assert everything(tmp_path) == []
 
 
-def test_no_report_is_no_disaster(place, tmp_path, monkeypatch):
-    """If the report cannot be made the maps stay, and the summary says so."""
+@pytest.mark.parametrize(("error", "words"), [
+    (GridError("no picture today"), "no picture today"), (KeyError("sd"), "KeyError: 'sd'")])
+def test_no_report_is_no_disaster(place, tmp_path, monkeypatch, error, words):
+    """If the report cannot be made, even by a fault of RECO, the maps stay and the summary says so."""
     def broken(*args, **options):
-        raise GridError("no picture today")
+        raise error
 
     monkeypatch.setattr(region_action, "write_report", broken)
     said = run_step("estimate_region", {"model": str(place / "model"), "drivers": str(place / "drivers.zarr"),
                                         "folder": str(tmp_path), "period": "2001/2001"})
     assert (tmp_path / "reco.tif").exists() and not (tmp_path / "report.html").exists()
-    assert "The report could not be written: no picture today" in said["summary"]
+    assert f"The report could not be written: {words}" in said["summary"]
