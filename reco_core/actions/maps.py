@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 import xarray as xr
 
-from ..errors import GridError, SampleError
+from ..errors import ConfigError, GridError, SampleError
 from ..inference.tiles import Clock, plan_tiles
 from ..io.artifact import model_id
 from ..io.geotiff import RasterWriter, raster_tags, read_series
@@ -66,7 +66,7 @@ def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Op
     lines = too_few(years, min_years)
     if lines:
         raise SampleError(lines[0], "Give a longer series, or a smaller min_years")
-    unit = annual_unit(str(series.attrs.get("units", "")), years.how)
+    unit = annual_unit(str(series.attrs.get("units", "")), years.how, str(series.attrs["time_step"]))
     tags = {"RECO_VERSION": __version__, "RECO_STEP": "trend"}
     tags |= {name: value for name, value in raster_tags(estimate).items() if name in ("MODEL_ID", "MEMBERS")}
     with MapFiles(Grid.of(series), tags) as files:
@@ -128,15 +128,26 @@ def trend_lines(product: Trend, years: AnnualSeries) -> list[str]:
     return lines
 
 
-def annual_unit(unit: str, how: str) -> str:
+def annual_unit(unit: str, how: str, time_step: str) -> str:
     """Return the unit of annual values of a series in `unit`.
+
+    Raises
+    ------
+    ConfigError
+        Rates per another time than the step of the series shall be added up, which has no meaning.
 
     Examples
     --------
-    >>> annual_unit("g C m-2 month-1", "sum")
+    >>> annual_unit("g C m-2 month-1", "sum", "month")
     'g C m-2 yr-1'
     """
-    return re.sub(r" (month|8day|week|d)-1$", " yr-1", unit) if how == "sum" else unit
+    rate = re.search(r" (month|16day|8day|week|d|yr)-1$", unit)
+    if how != "sum" or rate is None:
+        return unit
+    if rate.group(1) != {"day": "d", "year": "yr"}.get(time_step, time_step):
+        raise ConfigError(f"The series is in {unit} and has a band per {time_step}: adding up such rates gives no "
+                          "annual value", "Choose annual=mean, or annual=none")
+    return unit[:rate.start()] + " yr-1"
 
 
 def _times(series: xr.DataArray) -> np.ndarray:

@@ -125,7 +125,7 @@ class _Following:
         if reason:
             progress.warn(f"No trend: {reason[0]}")
             return cls(path, reason=reason)
-        unit = annual_unit(fitted.target_unit, years.how)
+        unit = annual_unit(fitted.target_unit, years.how, fitted.time_step)
         writer = open_trend(run.files, str(path), unit, years, values["min_years"])
         product = Trend(writer, years, values["min_years"], values["engine"])
         run.products.append(product)

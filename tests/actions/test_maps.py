@@ -260,7 +260,7 @@ def test_contributions_of_other_drivers_go(place, tmp_path):
     assert not old.exists() and foreign.exists()
 
 
-def series(path, years=14, gaps=True):
+def series(path, years=14, gaps=True, unit=UNIT):
     """Write a monthly raster with a trend and return its values."""
     drivers = small_drivers(5, 4, years, gaps=False)
     rng = np.random.default_rng(0)
@@ -270,7 +270,7 @@ def series(path, years=14, gaps=True):
         values[24:30, 0, 1] = np.nan
         values[:, 1, 1] = np.nan
     bands = [str(month)[:7] for month in drivers["time"].values]
-    with RasterWriter(path, Grid.of(drivers), bands, unit=UNIT, tags={"MODEL_ID": "abc"}) as writer:
+    with RasterWriter(path, Grid.of(drivers), bands, unit=unit, tags={"MODEL_ID": "abc"}) as writer:
         writer.write(values.astype("float32"), 0, 0)
     return values.astype("float32")
 
@@ -378,3 +378,15 @@ def test_no_map_without_its_record(place, tmp_path, monkeypatch):
         run_step("predict", {"model": str(place / "model"), "drivers": str(place / "drivers.zarr")},
                  folder=str(tmp_path))
     assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("unit", ["g C m-2 d-1", "mm yr-1"])
+def test_rates_are_not_added_up(tmp_path, unit):
+    """Monthly bands of a rate per day or year have no annual sum; their mean keeps the unit."""
+    series(tmp_path / "flux.tif", gaps=False, unit=unit)
+    values = {"estimate": str(tmp_path / "flux.tif"), "output": str(tmp_path / "trend.tif")}
+    with pytest.raises(ConfigError, match="gives no annual value"):
+        run_step("trend", values)
+    run_step("trend", {**values, "annual": "mean"})
+    wanted = {"g C m-2 d-1": "g C m-2 d-1 yr-1", "mm yr-1": "mm yr-2"}[unit]
+    assert rasterio.open(tmp_path / "trend.tif").units[0] == wanted
