@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..io.geotiff import RasterWriter
 
 # an estimate below 1 g C m-2 month-1, or as much per another time step, has no relative spread
-SMALL_ESTIMATE = {"month": 1.0, "year": 12.0, "8day": 8 / 30.4375, "week": 7 / 30.4375, "day": 1 / 30.4375}
+SMALL_ESTIMATE = {"month": 1.0, "year": 12.0, "16day": 16 / 30.4375, "8day": 8 / 30.4375, "week": 7 / 30.4375,
+                  "day": 1 / 30.4375}
 
 
 class Flux(Product):

@@ -39,7 +39,7 @@ START = Param(
 TIME_STEP = Param(
     "time_step", "choice", "Time step",
     "Length of a time step of the product; auto reads it from the dates.",
-    default="auto", choices=("auto", "month", "year", "8day", "16day", "day"), advanced=True)
+    default="auto", choices=("auto", "month", "year", "16day", "8day", "week", "day"), advanced=True)
 ALIGN = Param(
     "align", "choice", "Alignment",
     "What to do with a raster on another grid: none refuses it and names the mismatch; nearest, bilinear "

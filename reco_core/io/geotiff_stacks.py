@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NO_NAME = re.compile(r"(?:band|layer|lyr|b)?[ _.:#]*\d+", re.IGNORECASE)
-BANDS_OF_A_YEAR = {12: "month", 46: "8day", 365: "day", 366: "day"}
+BANDS_OF_A_YEAR = {12: "month", 23: "16day", 46: "8day", 365: "day", 366: "day"}
 
 
 def raster_layers(sources: Iterable[tuple[str, str | None]], *, variables: Mapping[str, str],

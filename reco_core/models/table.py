@@ -108,7 +108,7 @@ def _clock(times: np.ndarray, time_step: str) -> tuple[np.ndarray, np.ndarray, n
     year = days.astype("datetime64[Y]").astype("int64") + 1970
     month = days.astype("datetime64[M]").astype("int64")
     in_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype("int64")
-    step = {"year": year, "month": month, "8day": year * 46 + in_year // 8,
+    step = {"year": year, "month": month, "8day": year * 46 + in_year // 8, "16day": year * 23 + in_year // 16,
             "week": days.astype("int64") // 7}.get(time_step, days.astype("int64"))
-    season = {"year": np.zeros_like(year), "8day": in_year // 8}.get(time_step, month % 12)
+    season = {"year": np.zeros_like(year), "8day": in_year // 8, "16day": in_year // 16}.get(time_step, month % 12)
     return step, season, year

@@ -6,7 +6,7 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
-STEPS_PER_YEAR = {"year": 1, "month": 12, "8day": 46, "week": 52, "day": 365}
+STEPS_PER_YEAR = {"year": 1, "month": 12, "16day": 23, "8day": 46, "week": 52, "day": 365}
 SEASONS = ("December to February", "March to May", "June to August", "September to November")
 
 
@@ -178,7 +178,7 @@ class TrendTally:
 
 def whole_years(times: Sequence[str], time_step: str) -> list[str]:
     """Return the years of which every time step is there."""
-    wanted = STEPS_PER_YEAR.get(time_step, 12)
+    wanted = STEPS_PER_YEAR[time_step]
     years = [label[:4] for label in times]
     return [year for year in sorted(set(years)) if years.count(year) >= wanted]
 

@@ -11,7 +11,8 @@ from .inputs import ReportInputs
 from .palette import FLUX_TITLES, GROUP_TITLES, number, percent, plain, pretty_unit
 
 NBSP = "\N{NO-BREAK SPACE}"
-STEP_WORDS = {"month": "month", "year": "year", "8day": "8-day step", "week": "week", "day": "day"}
+STEP_WORDS = {"month": "month", "year": "year", "16day": "16-day step", "8day": "8-day step",
+              "week": "week", "day": "day"}
 
 
 @dataclass(frozen=True)
