@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .crossval import REPEATS, resampled
+from .metrics import score
 
 
 def paired_difference(y: np.ndarray, a: np.ndarray, b: np.ndarray, group: np.ndarray, *, repeats: int = REPEATS,
@@ -18,7 +19,7 @@ def paired_difference(y: np.ndarray, a: np.ndarray, b: np.ndarray, group: np.nda
     y : array of shape (n,) [unit of the flux]
         Observations.
     a, b : array of shape (n,) or (assignments, n) [unit of the flux]
-        Estimates; scores are averaged over assignments.
+        Estimates; scores are averaged over assignments, without pairs with a gap.
     group : array of shape (n,)
         What is resampled.
 
@@ -46,6 +47,5 @@ def _mean(y: np.ndarray, estimates: np.ndarray, group: np.ndarray, repeats: int,
 
 
 def _once(y: np.ndarray, estimates: np.ndarray) -> dict[str, float]:
-    spread = np.sum(np.square(y - y.mean()))
-    return {"r2_nse": float(np.mean([1 - np.sum(np.square(p - y)) / spread for p in estimates])),
-            "mae": float(np.mean([np.abs(p - y).mean() for p in estimates]))}
+    found = [score(y, estimate) for estimate in estimates]
+    return {name: float(np.mean([item[name] for item in found])) for name in ("r2_nse", "mae")}

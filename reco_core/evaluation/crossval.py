@@ -124,8 +124,8 @@ def site_medians(y: np.ndarray, p: np.ndarray, site: np.ndarray, fewest: int = F
 
 
 def worst_share(y: np.ndarray, p: np.ndarray, site: np.ndarray, count: int = WORST) -> float:
-    """Return the share of the squared error that the worst `count` sites have [1]."""
-    total = np.bincount(np.unique(site, return_inverse=True)[1], weights=np.square(p - y))
+    """Return the share of the squared error that the worst `count` sites have [1]; pairs with a gap do not count."""
+    total = np.bincount(np.unique(site, return_inverse=True)[1], weights=np.nan_to_num(np.square(p - y)))
     return float(np.sort(total)[-count:].sum() / total.sum()) if total.sum() > 0 else np.nan
 
 
@@ -154,7 +154,10 @@ def bootstrap(y: np.ndarray, p: np.ndarray, group: np.ndarray, *, repeats: int =
 
 def resampled(y: np.ndarray, p: np.ndarray, group: np.ndarray, *, repeats: int = REPEATS,
               seed: int = 0) -> Mapping[str, np.ndarray]:
-    """Return R2 and MAE of each resampling of groups; the same seed draws the same groups for any estimate."""
+    """Return R2 and MAE of each resampling of groups; the same seed draws the same groups for any estimate.
+
+    Pairs with a gap are left out.
+    """
     member = np.unique(group, return_inverse=True)[1]
     count = member.max() + 1
     drawn = np.random.default_rng(seed).integers(0, count, (repeats, count))
@@ -163,10 +166,12 @@ def resampled(y: np.ndarray, p: np.ndarray, group: np.ndarray, *, repeats: int =
     def total(values: np.ndarray) -> np.ndarray:
         return times @ np.bincount(member, weights=values, minlength=count)
 
-    n, error = total(np.ones(len(y))), total(np.square(p - y))
-    spread = total(np.square(y)) - np.square(total(y)) / n
+    known = np.isfinite(y) & np.isfinite(p)
+    seen, gap = np.where(known, y, 0.0), np.where(known, p - y, 0.0)
+    n, error = total(known.astype("float64")), total(np.square(gap))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {"r2_nse": np.where(spread > 0, 1 - error / spread, np.nan), "mae": total(np.abs(p - y)) / n}
+        spread = total(np.square(seen)) - np.square(total(seen)) / n
+        return {"r2_nse": np.where(spread > 0, 1 - error / spread, np.nan), "mae": total(np.abs(gap)) / n}
 
 
 def summarise(found: Predictions, overall: np.ndarray | None = None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from reco_core.errors import SampleError
 from reco_core.evaluation import crossval
+from reco_core.evaluation.comparison import paired_difference
 from reco_core.evaluation.crossval import Predictions, bootstrap, cross_validate, score_rows, site_medians, worst_share
 from reco_core.evaluation.metrics import score
 from reco_core.models.ensemble import Recipe
@@ -113,3 +114,17 @@ def test_one_site_and_too_many_folds():
         found(table=table.take(table.group == 0))
     with pytest.raises(SampleError, match="12 tower groups but 13 folds"):
         found(folds=13)
+
+
+def test_a_gap_in_the_estimates_costs_one_pair():
+    """Where a model has no estimate, ranges and shares are those of the pairs that are there."""
+    rng = np.random.default_rng(0)
+    site = np.repeat(np.arange(20), 30)
+    y = rng.normal(size=600) + site
+    p = y + rng.normal(size=600)
+    p[::30] = np.nan
+    there = np.isfinite(p)
+    assert bootstrap(y, p, site) == bootstrap(y[there], p[there], site[there])
+    assert worst_share(y, p, site) == worst_share(y[there], p[there], site[there])
+    better = paired_difference(y, np.where(there, y, np.nan), p, site, repeats=200)
+    assert better["r2_nse"]["share_better"] == 1 and better["mae"]["difference"] < 0 and better["mae"]["high"] < 0
