@@ -153,7 +153,7 @@ def check_fits(drivers: xr.Dataset, fitted: FittedModel) -> None:
     Raises
     ------
     ArtifactError
-        A driver is missing, or the time steps differ.
+        A driver is missing or in another unit, or the time steps differ.
     GridError
         The drivers have no time axis.
     """
@@ -161,6 +161,11 @@ def check_fits(drivers: xr.Dataset, fitted: FittedModel) -> None:
         raise GridError("The drivers have no time axis: none of them carries dates",
                         "Give the first date (start), or layers whose bands are named YYYY-MM")
     fitted.columns([str(name) for name in drivers.data_vars if name != "inside"])
+    for feature in fitted.features:
+        there = str(drivers[feature.name].attrs.get("units", ""))
+        if feature.unit and there and there != feature.unit:  # RECO converts what it knows, not other drivers
+            raise ArtifactError(f"The model knows '{feature.name}' in {feature.unit}, the drivers have it in {there}",
+                                f"Give '{feature.name}' in {feature.unit}")
     found = drivers.attrs.get("time_step")
     if found != fitted.time_step:
         raise ArtifactError(

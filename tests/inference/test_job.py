@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from reco_core.errors import ArtifactError, Cancelled, GridError, SchemaError
 from reco_core.explain.engine import Engine
 from reco_core.inference import grid, job
-from reco_core.inference.grid import DriverReader
+from reco_core.inference.grid import DriverReader, check_fits
 from reco_core.inference.job import MapJob, Product
 from reco_core.inference.tiles import Tile, TilePlan
 from reco_core.progress import Progress
@@ -235,3 +237,18 @@ def test_cancel_and_messages(monkeypatch):
     with pytest.raises(Cancelled):
         run(small_drivers(), small_model(), plan, monkeypatch,
             progress=Progress(stopped=lambda: len(seen) > 0 and seen.pop() is not None and len(seen) < 5))
+
+
+def test_a_driver_in_another_unit_is_refused():
+    """What RECO cannot convert, since it is no driver it knows, must have the unit of the training data."""
+    drivers, fitted = small_drivers(), small_model()
+    first, *others = fitted.features
+    fitted = replace(fitted, features=(replace(first, name="depth", unit="m"), *others))
+    drivers = drivers.rename({first.name: "depth"})
+    for unit, fits in (("m", True), ("", True), ("cm", False)):
+        drivers["depth"].attrs["units"] = unit
+        if fits:
+            check_fits(drivers, fitted)
+            continue
+        with pytest.raises(ArtifactError, match="'depth' in m, the drivers have it in cm"):
+            check_fits(drivers, fitted)
