@@ -7,11 +7,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional
 
-from ..catalogue import FILE_KINDS, Step, get_step, resolve
+from ..catalogue import Step, get_step, resolve
 from ..deps import need
 from ..errors import Cancelled
 from ..progress import SILENT, Progress
-from .record import write_record
+from .record import input_paths, write_record
 
 _MODULES = {
     "make_world": "data", "read_observations": "data", "build_samples": "data", "read_drivers": "drivers",
@@ -61,15 +61,6 @@ def _whole_or_nothing(step: Step, resolved: Mapping[str, Any]) -> Iterator[None]
         raise
 
 
-def _inputs(step: Step, resolved: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a step may read of the disk; some of it may be no path."""
-    for param in step.params:
-        value = resolved[param.name]
-        if value and (param.kind in FILE_KINDS or param.kind in ("rasters", "region")):
-            for item in value if isinstance(value, list) else [value]:
-                yield from (item, *(item.split(",") if param.kind == "drivers" else ()))
-
-
 def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
              folder: Optional[str] = None) -> dict[str, Any]:
     """Run one step from raw values; every front end comes through here.
@@ -99,7 +90,7 @@ def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
     progress(0.0, step.title)
     from ..io.files import keeping, refuse_input
 
-    with keeping(_inputs(step, resolved)), _whole_or_nothing(step, resolved):
+    with keeping(input_paths(step, resolved)), _whole_or_nothing(step, resolved):
         for output in step.outputs:
             if resolved[output.name] and output.name != "folder":
                 refuse_input(Path(resolved[output.name]))

@@ -6,13 +6,17 @@ import hashlib
 import json
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from ..catalogue import FILE_KINDS, Step
+from ..io.artifact import clean
+from ..io.files import atomic
 from ..version import __version__
 
+_SUBDATASET = re.compile(r'(?:NETCDF|HDF4\w*|HDF5|ZARR):"?(.+?)"?:[^:]+')
 WHOLE_FILE_LIMIT = 512 * 1024 * 1024
 _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "rasterio", "zarr", "xgboost", "numba", "tigramite", "shap")
 
@@ -24,19 +28,26 @@ def record_path(step: Step, resolved: Mapping[str, Any], result: Mapping[str, An
     for output in step.outputs:
         if result.get(output.name):
             path = Path(result[output.name])
-            return path.with_name(path.name.split(".")[0] + ".run.json")
+            return path.with_name(path.stem + ".run.json")
     return None
+
+
+def input_paths(step: Step, resolved: Mapping[str, Any]) -> list[str]:
+    """Return the files and folders that a step reads."""
+    found: list[str] = []
+    for param in step.params:
+        value = resolved.get(param.name)
+        if value and (param.kind in FILE_KINDS or param.kind in ("rasters", "region")):
+            for item in map(str, value if isinstance(value, (list, tuple)) else [value]):
+                variable = _SUBDATASET.fullmatch(item)
+                several = item.split(",") if param.kind == "drivers" else []
+                found += [item, *([variable.group(1)] if variable else []), *(part.strip() for part in several)]
+    return [path for path in dict.fromkeys(found) if path and os.path.exists(path)]
 
 
 def build_record(step: Step, resolved: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of a run as plain data."""
-    inputs = {}
-    for param in step.params:
-        if param.kind in FILE_KINDS or param.kind == "rasters":
-            value = resolved.get(param.name)
-            for path in value if isinstance(value, (list, tuple)) else [value]:
-                if path and Path(str(path)).exists():
-                    inputs[str(path)] = checksum(Path(str(path)))
+    inputs = {path: checksum(Path(path)) for path in input_paths(step, resolved)}
     outputs = {output.name: result[output.name] for output in step.outputs if result.get(output.name)}
     return {
         "reco_version": __version__,
@@ -57,11 +68,10 @@ def write_record(step: Step, resolved: Mapping[str, Any], result: Mapping[str, A
     path = record_path(step, resolved, result)
     if path is None:
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(build_record(step, resolved, result), indent=2, ensure_ascii=False, default=str)
-    temporary = path.with_name(f".reco-partial-{path.name}")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    text = json.dumps(clean(build_record(step, resolved, result)), indent=2, ensure_ascii=False, allow_nan=False,
+                      default=str)
+    with atomic(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
     return path
 
 

@@ -52,7 +52,7 @@ def write_artifact(path: str | Path, meta: Mapping[str, Any], blobs: Mapping[str
         for name, text in sorted(texts.items()):
             (folder / _safe(name)).write_text(text, encoding="utf-8", newline="\n")
         inside = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-        head = {"format": FORMAT, "kind": "reco-model", "meta": _clean(meta),
+        head = {"format": FORMAT, "kind": "reco-model", "meta": clean(meta),
                 "files": {name: sha256(folder / name) for name in inside}}
         head["sha256"] = _digest(head)
         (folder / HEAD).write_text(json.dumps(head, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -137,12 +137,12 @@ def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return stream.getvalue()
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """Return plain data that JSON can hold."""
     if isinstance(value, Mapping):
-        return {str(key): _clean(item) for key, item in value.items()}
+        return {str(key): clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_clean(item) for item in value]
+        return [clean(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
