@@ -145,7 +145,7 @@ def _score_table(path: str) -> tuple[list[ScoreRow], list[ScoreRow]]:
 def notes_of(facts: ModelFacts, skill: Optional[Skill], found: Mapping[str, Any], times: Sequence[str],
              parameters: Mapping[str, Any]) -> list[Note]:
     """Return what the reader must know before using the maps."""
-    notes = [*_training_notes(facts, times), *_area_notes(found), *_skill_notes(skill)]
+    notes = [*_identity_notes(facts, found), *_training_notes(facts, times), *_area_notes(found), *_skill_notes(skill)]
     drivers = found.get("drivers", ())
     if 0 < len(drivers) <= FEW_DRIVERS:
         names = " and ".join(filter(None, [", ".join(d.long_name.lower() for d in drivers[:-1]),
@@ -164,6 +164,15 @@ def notes_of(facts: ModelFacts, skill: Optional[Skill], found: Mapping[str, Any]
         notes.append(Note(f"Base value plus contributions equals the estimate to {errors[0]}, relative to the estimate "
                           "where that is above 1 (largest difference of all cells and time steps)."))
     return notes
+
+
+def _identity_notes(facts: ModelFacts, found: Mapping[str, Any]) -> list[Note]:
+    """Warn where the maps tell that another model made them."""
+    maker = found.get("tags", {}).get("flux", {}).get("MODEL_ID", "")
+    if not maker or not facts.identity or maker == facts.identity:
+        return []
+    return [Note(f"The maps were made with the model {maker}, but skill and model on this page are those of "
+                 f"{facts.identity}: they say nothing about these maps.", True)]
 
 
 def _training_notes(facts: ModelFacts, times: Sequence[str]) -> list[Note]:

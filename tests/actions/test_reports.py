@@ -14,10 +14,11 @@ from reco_core.actions.reports import gather, presentable, report, result_paths,
 from reco_core.errors import Cancelled, GridError, SchemaError
 from reco_core.evaluation.crossval import Predictions, score_rows, summarise
 from reco_core.explain.maps import dominant_driver, group_shares, shares
-from reco_core.io.artifact import write_artifact
+from reco_core.io.artifact import model_id, write_artifact
 from reco_core.io.dependence import write_dependence
 from reco_core.io.geotiff import RasterWriter
 from reco_core.io.grid import Grid, parse_crs
+from reco_core.io.raster_read import RasterReader
 from reco_core.progress import SILENT, Progress
 from reco_core.trends.maps import NAMES, trend_maps, trend_units
 from reco_core.vocabulary import variable
@@ -276,3 +277,14 @@ def test_cells_beyond_the_earth_have_no_area(tmp_path):
     numbers = Survey({"flux": tmp_path / "reco.tif"}).read(SILENT)["numbers"]
     assert numbers["mean"] == pytest.approx(5.0)
     assert 4e14 < numbers["area"] < 5.2e14
+
+
+@pytest.mark.parametrize(("maker", "warned"), [("of the maps", False), ("another", True)])
+def test_a_report_with_another_model_opens_with_a_warning(folder, model, tmp_path, maker, warned):
+    """Rasters know the model that made them; skill of another one must not stand beside them unsaid."""
+    maker = model_id(model) if maker == "of the maps" else "0123456789ab"
+    with RasterReader(folder / "reco.tif") as reader:
+        values = reader.read(slice(0, ROWS), slice(0, COLUMNS))
+        write(tmp_path / "reco.tif", reader.info.grid, reader.info.bands, values, tags={"MODEL_ID": maker})
+    notes = gather(tmp_path, title="T", record={}, model=str(model)).notes
+    assert any("0123456789ab" in note.text and note.grave for note in notes) == warned
