@@ -21,7 +21,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Collection, Optional
 
 from .catalogue import FILE_KINDS, STEPS, Param, Step, get_step, resolve, suggestion
 from .errors import ConfigError
@@ -68,9 +68,12 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # some editors begin a text with a mark
     except OSError as error:
         raise ConfigError(f"The run file '{file}' cannot be read: {error.strerror}", "Check the path") from None
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[:error.start].count(b"\n") + 1
+        raise ConfigError(f"{file.name}, line {line}: a letter is not in UTF-8", "Save the file as UTF-8") from None
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -80,16 +83,18 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
         if key not in ("run", "step"):
             raise ConfigError(f"{lines.where(key)}: unknown key '{key}'", "A run file has [run] and [[step]] tables")
     run = content.get("run", {})
+    if not isinstance(run, dict):
+        raise ConfigError(f"{lines.where('run')}: [run] is no table", "Write [run], then title and output below it")
     for key in run:
         if key not in _RUN_KEYS:
             raise ConfigError(f"{lines.where(key, table='run')}: unknown key '{key}' in [run]",
                               suggestion(key, list(_RUN_KEYS)))
     steps = content.get("step", [])
-    if not isinstance(steps, list) or not steps:
+    if not isinstance(steps, list) or not steps or not all(isinstance(entry, dict) for entry in steps):
         raise ConfigError(f"{file.name}: there is no [[step]]", "Add at least one [[step]] with use = \"...\"")
     base = file.resolve().parent
     folder = _join(base, _expand(str(run.get("output", "."))))
-    produced: set[str] = set()
+    produced: dict[str, str] = {}
     planned = [_plan_step(entry, number, lines, base, folder, produced) for number, entry in enumerate(steps)]
     return Plan(str(run.get("title", file.stem)), folder, tuple(planned))
 
@@ -107,7 +112,7 @@ def run_plan(plan: Plan, progress: Progress = SILENT) -> list[dict[str, Any]]:
 
 
 def _plan_step(entry: dict[str, Any], number: int, lines: _Lines, base: Path, folder: Path,
-               produced: set[str]) -> PlannedStep:
+               produced: dict[str, str]) -> PlannedStep:
     where = lines.where("use", number=number)
     if "use" not in entry:
         raise ConfigError(f"{lines.where(None, number=number)}: this [[step]] does not say which step to use",
@@ -119,7 +124,7 @@ def _plan_step(entry: dict[str, Any], number: int, lines: _Lines, base: Path, fo
     values: dict[str, Any] = {}
     outputs = {param.name for param in step.outputs}
     for key, value in entry.items():
-        if key == "use":
+        if key == "use" or value == "":
             continue
         line = lines.where(key, number=number)
         try:
@@ -137,14 +142,17 @@ def _plan_step(entry: dict[str, Any], number: int, lines: _Lines, base: Path, fo
         raise ConfigError(f"{lines.where(wrong, number=number)}: {error.message}", error.hint) from None
     for param in step.outputs:
         path = resolved[param.name]
-        if path:
-            produced.update(path.replace("{flux}", flux) for flux in _FLUX_NAMES)
-            if param.creates == "folder":
-                produced.add(path)
+        if path and param.creates == "folder":
+            produced[path] = where
+        elif path:
+            if path in produced:
+                raise ConfigError(f"{where}: '{param.name}' would replace '{path}' of an earlier step "
+                                  f"({produced[path]})", f"Give another name: {param.name} = \"...\"")
+            produced.update({path.replace("{flux}", flux): where for flux in ("{flux}", *_FLUX_NAMES)})
     return PlannedStep(step, values, lines.number("use", number))
 
 
-def _input(param: Param, value: Any, base: Path, folder: Path, produced: set[str], line: str) -> Any:
+def _input(param: Param, value: Any, base: Path, folder: Path, produced: Collection[str], line: str) -> Any:
     if param.kind in FILE_KINDS or param.kind == "rasters":
         if isinstance(value, str) and param.kind in ("rasters", "drivers"):
             value = [part.strip() for part in value.split(",") if part.strip()]
@@ -159,7 +167,7 @@ def _input(param: Param, value: Any, base: Path, folder: Path, produced: set[str
     return _expand(value, line) if isinstance(value, str) else value
 
 
-def _input_path(text: str, base: Path, folder: Path, produced: set[str], line: str) -> str:
+def _input_path(text: str, base: Path, folder: Path, produced: Collection[str], line: str) -> str:
     text = _expand(text, line)
     if text.startswith(("NETCDF:", "/vsi", "HDF4_", "ZARR:")):
         return text

@@ -66,3 +66,29 @@ def test_environment_variables_have_defaults(tmp_path, monkeypatch):
     assert read_plan(write(tmp_path, text)).steps[1].values["path"].endswith("a.csv")
     monkeypatch.setenv("RECO_T", "b.csv")
     assert read_plan(write(tmp_path, text)).steps[1].values["path"].endswith("b.csv")
+
+
+def test_a_mark_at_the_beginning_is_no_fault(tmp_path):
+    """Notepad and others put a mark before the first letter of UTF-8."""
+    path = tmp_path / "run.toml"
+    path.write_bytes(GOOD.encode("utf-8-sig"))
+    assert read_plan(path).title == "A world"
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (GOOD.replace("A world", "Gr\u00fc\u00dfe").encode("latin-1"), "line 3: a letter is not in UTF-8"),
+    (GOOD.replace("[run]", "[[run]]").encode(), "is no table"), (b"run = 3\n", "is no table"),
+    (b"step = [1]\n", "no .*step"),
+    (GOOD.replace("qc_min = 0.5", 'columns = ["site=a", "reco=b"]').encode(), "is no single text"),
+    ((GOOD + '[[step]]\nuse = "make_world"\n').encode(), "line 15: 'drivers' would replace")])
+def test_what_else_can_be_wrong(tmp_path, text, words):
+    """Other letters, other tables and lists are told in words; no step takes the place of another's output."""
+    (tmp_path / "run.toml").write_bytes(text)
+    with pytest.raises(ConfigError, match=words):
+        read_plan(tmp_path / "run.toml")
+
+
+def test_an_empty_output_has_its_usual_name(tmp_path):
+    """An output that is left empty does not become the folder itself."""
+    plan = read_plan(write(tmp_path, GOOD.replace("cells = 8", 'cells = 8\ntruth = ""')))
+    assert "truth" not in plan.steps[0].values

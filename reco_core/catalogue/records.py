@@ -157,6 +157,8 @@ def _convert(step: Step, param: Param, value: Any) -> Any:
         return items
     if param.kind == "path":
         return _paths(value)
+    if isinstance(value, (list, tuple, dict)):
+        raise ConfigError(f"{where}: {value} is no single text", "Write one text, with commas between its parts")
     return str(value)
 
 
