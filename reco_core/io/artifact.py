@@ -8,6 +8,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, Mapping
 
@@ -20,6 +21,7 @@ FORMAT = 1
 HEAD = "model.json"
 ARRAYS = "reference.npz"
 WEIGHTS = "weights"
+ALWAYS_ALLOWED, MOST_RATIO = 256 * 2**20, 100  # bytes, and times the packed size
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -81,10 +83,45 @@ def read_artifact(path: str | Path) -> tuple[dict[str, Any], dict[str, bytes], d
     for name in head["files"]:
         parts = PurePosixPath(name).parts
         if parts[0] == WEIGHTS:
-            blobs[parts[-1].removesuffix(".gz")] = gzip.decompress((folder / name).read_bytes())
-    with np.load(folder / ARRAYS, allow_pickle=False) as packed:
-        arrays = {name: packed[name] for name in packed.files}
-    return head["meta"], blobs, arrays
+            blobs[parts[-1].removesuffix(".gz")] = _unpacked(folder / name)
+    return head["meta"], blobs, _arrays(folder / ARRAYS)
+
+
+def _unpacked(file: Path) -> bytes:
+    """Return the content of a gzip file, unless it is absurdly large."""
+    most = _most(file)
+    try:
+        with gzip.open(file) as stream:
+            content = stream.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ArtifactError(f"The file '{file}' of a model cannot be unpacked: {error}",
+                            "Fit the model again") from error
+    if len(content) > most:
+        raise _absurd(file)
+    return content
+
+
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file, unless they are absurdly large."""
+    try:
+        with zipfile.ZipFile(file) as packed:
+            if sum(item.file_size for item in packed.infolist()) > _most(file):
+                raise _absurd(file)
+        with np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"The arrays '{file}' of a model cannot be read: {error}",
+                            "Fit the model again") from error
+
+
+def _most(file: Path) -> int:
+    """Return to how many bytes a file may unpack."""
+    return max(ALWAYS_ALLOWED, MOST_RATIO * file.stat().st_size)
+
+
+def _absurd(file: Path) -> ArtifactError:
+    return ArtifactError(f"The file '{file}' of a model would unpack to more than {_most(file) / 2**20:.0f} MB",
+                         "Do not trust this model; fit it again")
 
 
 def model_id(path: str | Path) -> str:

@@ -10,6 +10,9 @@ import numpy as np
 
 from ..errors import ArtifactError, ConfigError
 from ..progress import SILENT, Progress
+from ..vocabulary.calendar import TIME_STEPS
+from ..vocabulary.kinds import FLUX_KINDS
+from ..vocabulary.variables import GROUPS
 from .table import Table
 
 MEMBERS = ("all", "one_per_fold")
@@ -299,6 +302,7 @@ class FittedModel:
         from .registry import model_class
 
         try:
+            _check_words(meta)
             kind = model_class(meta["name"])
             folds = []
             for number, part in enumerate(meta["folds"]):
@@ -309,6 +313,20 @@ class FittedModel:
             return cls(meta["name"], tuple(Feature(**feature) for feature in meta["features"]), meta["target_unit"],
                        meta["time_step"], meta["flux_kind"], tuple(meta["strata"]), tuple(folds), meta["scores"],
                        meta["links"], dict(arrays), meta["provenance"])
-        except (KeyError, TypeError, ConfigError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, ConfigError) as error:
             raise ArtifactError(f"The model cannot be put together: {error}",
                                 "It is damaged or was written by another version: fit it again") from error
+
+
+def _check_words(meta: Mapping[str, Any]) -> None:
+    """Raise `ValueError` where a word of a model is none of those that name files and decide on paths."""
+    words = [("flux_kind", meta["flux_kind"], FLUX_KINDS), ("time_step", meta["time_step"], ("", *TIME_STEPS))]
+    words += [(f"group of '{feature['name']}'", feature["group"], GROUPS) for feature in meta["features"]]
+    for what, word, known in words:
+        if word not in known:
+            raise ValueError(f"its {what} is '{word}'")
+    for feature in meta["features"]:
+        if not str(feature["name"]).isidentifier():
+            raise ValueError(f"'{feature['name']}' cannot be the name of a driver")
+    if not meta["folds"]:
+        raise ValueError("it has no folds")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import numpy as np
 import pytest
 
 from reco_core.errors import ArtifactError, ResourceError
+from reco_core.io import artifact
 from reco_core.io.artifact import model_id, read_artifact, write_artifact
 from reco_core.io.files import sha256
 
@@ -120,3 +122,28 @@ def test_replaces_models_only(model, tmp_path):
     with pytest.raises(ResourceError):
         write_artifact(other, META, BLOBS, ARRAYS, TEXTS)
     assert (other / "cat.jpg").exists()
+
+
+def seal(model, **files):
+    """Put files into a model as somebody would who knows how its checksums are made."""
+    head = json.loads((model / "model.json").read_text())
+    head.pop("sha256")
+    for name, content in files.items():
+        path = model / {"blob": "weights/a.ubj.gz", "arrays": "reference.npz"}[name]
+        path.write_bytes(content)
+        head["files"][path.relative_to(model).as_posix()] = sha256(path)
+    head["sha256"] = artifact._digest(head)
+    (model / "model.json").write_text(json.dumps(head))
+
+
+@pytest.mark.parametrize(("files", "words"), [
+    ({"blob": gzip.compress(bytes(2**20))}, "unpack to more than"), ({"blob": b"no gzip"}, "cannot be unpacked"),
+    ({"arrays": artifact._pack({"X": np.zeros(2**17)})}, "unpack to more than"),
+    ({"arrays": b"no npz"}, "cannot be read")])
+def test_what_is_packed_is_not_trusted(model, monkeypatch, files, words):
+    """A small file that unpacks to fill the memory, or that is no archive, is refused."""
+    monkeypatch.setattr(artifact, "ALWAYS_ALLOWED", 2**18)
+    read_artifact(model)
+    seal(model, **files)
+    with pytest.raises(ArtifactError, match=words):
+        read_artifact(model)

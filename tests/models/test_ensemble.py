@@ -258,3 +258,14 @@ def test_a_new_method_is_small():
     table = make_table()
     model = Average().fit(table.X, table.y)
     assert model.predict(table.X[:3]).tolist() == [table.y.mean()] * 3
+
+
+@pytest.mark.parametrize("change", [
+    {"flux_kind": "../../reco"}, {"time_step": "fortnight"}, {"folds": []}, {"folds": None},
+    {"features": [{"name": "../x", "unit": "", "long_name": "", "group": "biotic", "low": 0, "high": 1}]},
+    {"features": [{"name": "ta", "unit": "", "long_name": "", "group": "other", "low": 0, "high": 1}]}])
+def test_words_that_no_model_has(fitted, change):
+    """Words that become parts of paths, or decide what is done, are checked before a model is used."""
+    meta, blobs, arrays = fitted.to_parts()
+    with pytest.raises(ArtifactError, match="cannot be put together"):
+        FittedModel.from_parts({**meta, **change}, blobs, arrays)
