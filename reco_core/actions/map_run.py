@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
-import numpy as np
-
-from ..explain.engine import ROWS_AT_ONCE, Engine
+from ..explain.engine import Engine, rows_for
 from ..inference.job import MapJob, Product
 from ..io.qml import Style, class_style
 from ..models.base import FittedModel
@@ -123,8 +121,7 @@ class MapRun:
 
     def run(self, progress: Progress) -> None:
         """Work through the tiles and complete the tags; the files get their names when `files` is left."""
-        # the engine holds about half a kilobyte for each row it works on
-        rows = int(np.clip(0.1e9 * self.memory / 512, 16_384, ROWS_AT_ONCE))
+        rows = rows_for(self.memory, len(self.fitted.folds))
         engine = Engine(self.fitted, self.members, rows_at_once=rows)
         job = MapJob(self.inputs.reader, self.products, engine, self.memory)
         job.run(progress)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..models.base import FittedModel, Model
 
 ROWS_AT_ONCE = 262_144
+FEWEST_ROWS = 16_384
+SHARE_OF_MEMORY = 0.1
 Explained = tuple[Estimate, Optional[np.ndarray]]
 
 
@@ -133,6 +135,16 @@ class Engine:
             return tables.estimate(rows, progress), None
         phi, values = tables.explain(rows, progress)
         return values, phi
+
+
+def bytes_per_row(folds: int) -> int:
+    """Return about how much an engine holds for each row it works on [bytes]: mean and variance of every fold."""
+    return 512 + 24 * folds
+
+
+def rows_for(memory_gb: float, folds: int) -> int:
+    """Return how many rows an engine may work on at once, for a tenth of a memory budget [GB]."""
+    return int(np.clip(SHARE_OF_MEMORY * memory_gb * 1e9 / bytes_per_row(folds), FEWEST_ROWS, ROWS_AT_ONCE))
 
 
 class _Running:

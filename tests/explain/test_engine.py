@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from reco_core.errors import Cancelled
 from reco_core.explain import engine as engine_module
-from reco_core.explain.engine import Engine
+from reco_core.explain.engine import Engine, bytes_per_row, rows_for
 from reco_core.explain.tree_shap import additivity_error
 from reco_core.progress import Progress
 from small_world import NAMES, small_drivers, small_model
@@ -90,3 +93,17 @@ def test_cancel_and_progress(what):
     assert seen == sorted(seen) and seen[-1] == pytest.approx(1)
     with pytest.raises(Cancelled):
         getattr(Engine(fitted), what)(X, progress=Progress(stopped=lambda: True))
+
+
+@pytest.mark.parametrize("folds", [3, 100])
+def test_many_folds_fit_into_the_memory_too(folds):
+    """What an engine holds for a row grows with the folds, and the rows at once are fewer then."""
+    fitted = small_model("lloyd_taylor")
+    fitted = replace(fitted, folds=fitted.folds[:1] * folds)
+    X = np.zeros((20_000, 3), dtype="float32")
+    tracemalloc.start()
+    Engine(fitted).explain(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / len(X) < bytes_per_row(folds)
+    assert rows_for(2.0, folds) * bytes_per_row(folds) <= 0.2e9
