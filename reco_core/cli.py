@@ -6,7 +6,9 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from typing import Any, Optional, Sequence
 
@@ -32,6 +34,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     logging.getLogger("reco").setLevel(logging.INFO)
     for noisy in ("rasterio", "numba", "matplotlib", "xgboost", "pyogrio"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         return arguments.run(arguments)
     except (RecoError, KeyboardInterrupt, MemoryError) as error:
@@ -40,6 +44,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         # whoever read our words has gone; what was written stays
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _terminated(*_: Any) -> None:
+    """End like after Ctrl-C, so that nothing half-written is left: schedulers and `timeout` stop programs so."""
+    raise KeyboardInterrupt
 
 
 def build_parser() -> argparse.ArgumentParser:

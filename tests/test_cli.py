@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,17 @@ def test_a_python_without_packages_is_told_what_to_install(tmp_path):
                           text=True, check=False)
     assert done.returncode == MissingDependency.exit_code
     assert "python -m pip install 'reco'" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_a_terminated_step_leaves_nothing(tmp_path):
+    """A scheduler that stops a step gets the exit code of a cancelled one, and no half-written file stays."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "reco_core", "make_world", "--cells", "4000", "--years", "40", "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".reco-partial-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(30) == 130
+    assert list(out.glob("*")) == []
