@@ -20,6 +20,7 @@ from ..texts import tr
 from .tool import Tool
 
 EXTRAS = ("causal", "report", "explain")
+OLDER = ".older"
 SMOKE = "import numpy, rasterio, xarray, sklearn, xgboost"
 PROBE = ("import sys, venv, ensurepip; "
          "sys.stdout.write('%d.%d' % sys.version_info[:2]); sys.exit(sys.version_info[:2] < {!r})".format(
@@ -63,6 +64,7 @@ class CreateEnvironment(Tool):
         """Make the environment; what was begun is removed where it cannot be finished."""
         folder = os.path.abspath(self.parameterAsFileOutput(given, "ENVIRONMENT", context))
         check_folder(folder)
+        check_folder(folder + OLDER)
         base = find_base(self.parameterAsFile(given, "PYTHON", context), feedback)
         pins = requirements(self.parameterAsEnumStrings(given, "EXTRAS", context))
         wheels = self.parameterAsFile(given, "WHEELS", context)
@@ -85,13 +87,13 @@ def check_folder(folder):
 @contextmanager
 def replacing(folder):
     """Put an older environment aside; it comes back where the new one cannot be finished."""
-    older = folder + ".older"
+    older = folder + OLDER
     shutil.rmtree(older, ignore_errors=True)
     if os.path.isdir(folder):
         os.rename(folder, older)
     try:
         yield
-    except QgsProcessingException:
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         if os.path.isdir(older):
             os.rename(older, folder)

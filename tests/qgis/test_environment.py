@@ -95,6 +95,17 @@ def test_a_folder_with_other_things_is_not_emptied(algorithm, feedback, tmp_path
     assert os.listdir(tmp_path) == ["thesis.txt"]
 
 
+def test_a_folder_that_looks_like_an_older_one_is_not_emptied(algorithm, feedback, tmp_path):
+    """The name under which an older environment is put aside may be taken by something of the user's."""
+    (tmp_path / "env.older").mkdir()
+    (tmp_path / "env.older" / "thesis.txt").write_text("years of work")
+    _, done = algorithm("create_environment").run(
+        {"PYTHON": sys.executable, "ENVIRONMENT": str(tmp_path / "env"), "WHEELS": str(tmp_path)},
+        QgsProcessingContext(), feedback)
+    assert not done and "is not empty" in feedback.errors[0]
+    assert (tmp_path / "env.older" / "thesis.txt").exists()
+
+
 def test_a_base_that_cannot_make_environments_is_refused(algorithm, feedback, tmp_path):
     """A program that is no Python is not used."""
     _, done = algorithm("create_environment").run(
