@@ -19,7 +19,7 @@ from qgis.core import (
 )
 
 from . import compat, layers, region
-from .texts import describe, has_folder, label, tr
+from .texts import describe, has_folder, label
 
 NETCDF = "NetCDF (*.nc)"
 EVERY_FILE = "All files (*)"
@@ -216,8 +216,3 @@ def is_temporary(value):
     sink = getattr(value, "sink", None)
     text = sink.staticValue() if sink is not None else value
     return text == QgsProcessing.TEMPORARY_OUTPUT
-
-
-def output_titles(step):
-    """Return the title of each output by its name in QGIS."""
-    return {qgis_name(output): tr(output.title) for output in step.outputs}

@@ -12,7 +12,7 @@ from ..io.dependence import FILENAME, PREFIX, read_dependence
 from ..io.grid import Grid, crs_name, parse_crs
 from ..io.raster_read import RasterInfo, RasterReader
 from ..progress import Progress
-from ..report.inputs import Driver, Frame, Series
+from ..report.inputs import Driver, Frame
 from ..report.tally import SEASONS, Coarse, Tally, TrendTally, flux_numbers, mean_known, season_of, shrink_factor
 from ..vocabulary.calendar import infer_time_step
 
@@ -193,11 +193,6 @@ def trend_bands(descriptions: Sequence[str]) -> dict[str, int]:
         name = "relative" if "relative" in word else word.split("_")[0].split(" ")[0]
         place.setdefault(name, number)
     return place
-
-
-def series_of(found: Found) -> Series:
-    """Return the series of the region."""
-    return Series(**found["series"])
 
 
 def time_step_of(labels: Sequence[str], where: str) -> str:

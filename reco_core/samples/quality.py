@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Sequence
-
 import numpy as np
 import xarray as xr
 
@@ -166,9 +164,3 @@ def compact(ds: xr.Dataset) -> xr.Dataset:
 def count_records(ds: xr.Dataset) -> int:
     """Return how many records of the flux there are."""
     return int(np.isfinite(ds[ds.attrs["flux_kind"]].values).sum())
-
-
-def records_by_site(ds: xr.Dataset) -> Sequence[tuple[str, int]]:
-    """Return the number of records of each site."""
-    counts = np.isfinite(ds[ds.attrs["flux_kind"]].values).sum(axis=1)
-    return [(str(site), int(n)) for site, n in zip(ds["site"].values, counts)]
