@@ -46,18 +46,19 @@ def action(name: str) -> Callable[..., dict[str, Any]]:
 @contextmanager
 def _whole_or_nothing(step: Step, resolved: Mapping[str, Any]) -> Iterator[None]:
     """Remove the files that a step has already finished when it fails or is stopped; older files stay."""
-    from ..io.files import remove
+    from ..io.files import remove, unfinished
     from ..vocabulary.kinds import FLUX_KINDS
 
     files = [Path(resolved[output.name].replace("{flux}", flux)) for output in step.outputs
              if output.kind != "folder_out" and resolved[output.name] for flux in FLUX_KINDS]
     new = [path for path in files if not path.exists()]
+    whole = [file for path in new for file in (path, path.with_suffix(".qml"))]
     try:
-        yield
+        with unfinished(whole):
+            yield
     except BaseException:
-        for path in new:
+        for path in whole:
             remove(path)
-            remove(path.with_suffix(".qml"))
         raise
 
 

@@ -11,7 +11,7 @@ from ..catalogue import get_step
 from ..errors import Cancelled, ConfigError, RecoError, SampleError
 from ..io.artifact import model_id
 from ..io.dependence import FILENAME
-from ..io.files import atomic, remove
+from ..io.files import atomic, remove, unfinished
 from ..io.observation_files import open_samples
 from ..models.base import Feature, FittedModel, default_seeds
 from ..models.ensemble import Recipe
@@ -156,13 +156,15 @@ class _Following:
 def _report(folder: Path, values: dict[str, Any], result: dict[str, Any], run: MapRun, progress: Progress) -> list[str]:
     """Write the report of the maps that are there now; without it they are still good."""
     step = get_step(STEP)
+    made = [file for path in run.files.paths for file in (path, path.with_suffix(".qml"))]
+    made += [folder / name for name in (FILENAME, *(() if values["model"] else (MODEL,)))]
     try:
-        return write_report(folder, folder / REPORT, title=values["title"],
-                            record=build_record(step, values, result), progress=progress)
+        with unfinished(made):
+            return write_report(folder, folder / REPORT, title=values["title"],
+                                record=build_record(step, values, result), progress=progress)
     except Cancelled:
-        remove_rasters(run.files.paths)
-        for name in (FILENAME, *(() if values["model"] else (MODEL,))):
-            remove(folder / name)
+        for path in made:
+            remove(path)
         raise
     except Exception as error:  # whatever it is: hours of maps are worth more than their report
         reason = str(error) if isinstance(error, RecoError) else f"{type(error).__name__}: {error}"

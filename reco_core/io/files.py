@@ -25,6 +25,7 @@ _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _pending: dict[Path, Path] = {}  # temporary name -> final name
 _inputs: set[Path] = set()
+_unfinished: set[Path] = set()
 _number = itertools.count()
 
 
@@ -206,9 +207,20 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@contextmanager
+def unfinished(paths: Iterable[Path]) -> Iterator[None]:
+    """Take these files, which have their names already, for half-written as long as the block runs."""
+    new = set(paths) - _unfinished
+    _unfinished.update(new)
+    try:
+        yield
+    finally:
+        _unfinished.difference_update(new)
+
+
 def remove_pending() -> None:
     """Remove everything that is still being written; for the last moment of a stopped process."""
-    for path in list(_pending):
+    for path in (*_pending, *_unfinished):
         remove(path)
 
 

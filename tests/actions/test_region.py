@@ -15,6 +15,7 @@ from reco_core.errors import ArtifactError, Cancelled, ConfigError, GridError, S
 from reco_core.io.artifact import model_id
 from reco_core.io.cubes import write_cube
 from reco_core.io.dependence import read_dependence
+from reco_core.io.files import remove_pending
 from reco_core.io.observation_files import write_samples
 from reco_core.progress import SILENT, Progress
 from small_world import NAMES, SETTINGS, small_drivers, small_model, small_samples
@@ -192,3 +193,19 @@ def test_no_report_is_no_disaster(place, tmp_path, monkeypatch, error, words):
                                         "folder": str(tmp_path), "period": "2001/2001"})
     assert (tmp_path / "reco.tif").exists() and not (tmp_path / "report.html").exists()
     assert f"The report could not be written: {words}" in said["summary"]
+
+
+def test_killed_while_reporting_nothing_is_left(place, tmp_path, monkeypatch):
+    """A worker that must end before it comes to clean up takes the finished maps with it, too."""
+    left = []
+
+    def killed(*args, **options):
+        remove_pending()
+        left.extend(path for path in tmp_path.rglob("*") if path.is_file())
+        raise Cancelled
+
+    monkeypatch.setattr(region_action, "write_report", killed)
+    with pytest.raises(Cancelled):
+        run_step("estimate_region", {"model": str(place / "model"), "drivers": str(place / "drivers.zarr"),
+                                     "folder": str(tmp_path), "period": "2001/2001"})
+    assert left == [] and everything(tmp_path) == []
