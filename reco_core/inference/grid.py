@@ -86,13 +86,14 @@ class DriverReader:
             A driver has values outside its valid range.
         """
         shape = (steps.stop - steps.start, *tile.shape)
-        usable, labels = self._place(tile, steps)
+        inside = self._inside(tile, steps)
+        usable, labels = self._place(tile, steps, inside)
         usable = np.broadcast_to(usable, shape).copy()
         columns: dict[str, np.ndarray] = {}
         for name in self._order:
             if not usable.any():
                 return None
-            values = self._window(name, tile, steps)
+            values = self._window(name, tile, steps, inside)
             gap = np.broadcast_to(~np.isfinite(values), shape)
             self.missing[f"without '{name}'"] += int((gap & usable).sum())
             usable &= ~gap
@@ -106,13 +107,17 @@ class DriverReader:
         stratum = None if labels is None else np.broadcast_to(labels, shape)[usable]
         return Block(tile, steps, shape, index, X, stratum)
 
-    def _place(self, tile: Tile, steps: slice) -> tuple[np.ndarray, Optional[np.ndarray]]:
+    def _inside(self, tile: Tile, steps: slice) -> np.ndarray:
+        """Return which cells lie inside the region, shape (y, x)."""
+        if "inside" not in self.drivers:
+            return np.ones(tile.shape, dtype=bool)
+        inside = self.drivers["inside"].isel(y=tile.rows, x=tile.columns).values.astype(bool)
+        self.missing[OUTSIDE] += int((~inside).sum()) * (steps.stop - steps.start)
+        return inside
+
+    def _place(self, tile: Tile, steps: slice, usable: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:
         """Return which cells count and their class labels, each of shape (y, x) or (time, y, x)."""
         times = steps.stop - steps.start
-        usable = np.ones(tile.shape, dtype=bool)
-        if "inside" in self.drivers:
-            usable = self.drivers["inside"].isel(y=tile.rows, x=tile.columns).values.astype(bool)
-            self.missing[OUTSIDE] += int((~usable).sum()) * times
         if self._classes is None:
             return usable, None
         codes = self._values(CLASS_VARIABLE, tile, steps)
@@ -129,13 +134,14 @@ class DriverReader:
             return window.isel(time=steps).transpose("time", "y", "x").values
         return window.transpose("y", "x").values[None]
 
-    def _window(self, name: str, tile: Tile, steps: slice) -> np.ndarray:
-        """Return a window of a driver like `_values`, after checking its range."""
+    def _window(self, name: str, tile: Tile, steps: slice, inside: np.ndarray) -> np.ndarray:
+        """Return a window of a driver like `_values`, after checking its range inside the region."""
         values = self._values(name, tile, steps)
         source = str(self.drivers[name].attrs.get("source", "the drivers"))
         for step, layer in enumerate(values, steps.start):
             static = "time" not in self.drivers[name].dims
-            check_range(name, layer, source if static else f"{source}, time step {self.labels[step]}")
+            seen = layer if inside.all() else np.where(inside, layer, np.nan)
+            check_range(name, seen, source if static else f"{source}, time step {self.labels[step]}")
         return values
 
     def nothing_valid(self) -> GridError:

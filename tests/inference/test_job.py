@@ -252,3 +252,16 @@ def test_a_driver_in_another_unit_is_refused():
             continue
         with pytest.raises(ArtifactError, match="'depth' in m, the drivers have it in cm"):
             check_fits(drivers, fitted)
+
+
+def test_what_lies_outside_the_region_is_not_judged():
+    """An impossible value stops a map only where the map reaches."""
+    drivers, fitted = small_drivers(gaps=False), small_model()
+    drivers["ta"][:, 0, 0] = 999.0
+    inside = np.ones((drivers.sizes["y"], drivers.sizes["x"]), dtype=bool)
+    whole = Tile(0, inside.shape[0], 0, inside.shape[1])
+    with pytest.raises(SchemaError, match="999"):
+        DriverReader(drivers.assign(inside=(("y", "x"), inside)), fitted).read(whole, slice(0, 2))
+    inside[0, 0] = False
+    block = DriverReader(drivers.assign(inside=(("y", "x"), inside)), fitted).read(whole, slice(0, 2))
+    assert len(block.X) == 2 * (inside.size - 1) and block.X.max() < 999
