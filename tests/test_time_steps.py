@@ -12,7 +12,7 @@ from reco_core.catalogue.common import TIME_STEP
 from reco_core.models.table import _clock
 from reco_core.report.tally import whole_years
 from reco_core.report.words import STEP_WORDS
-from reco_core.samples.quality import aggregate
+from reco_core.samples.periods import aggregate
 from reco_core.vocabulary import period_unit
 from reco_core.vocabulary.calendar import TIME_STEPS, step_label
 
