@@ -105,7 +105,7 @@ def scratch(beside: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(beside)
     folder = target.with_name(f"{PREFIX}{os.getpid()}-{next(_number)}-files")
-    _pending.add(folder)
+    _pending[folder] = folder.resolve()
     try:
         folder.mkdir(parents=True)
         yield folder
@@ -116,7 +116,7 @@ def scratch(beside: str | os.PathLike[str]) -> Iterator[Path]:
         raise explained from error
     finally:
         remove(folder)
-        _pending.discard(folder)
+        _pending.pop(folder, None)
 
 
 @contextmanager
@@ -129,13 +129,13 @@ def lasting_scratch() -> Iterator[Path]:
         The disk is full, or writing is not allowed; the folder is removed.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    _pending.add(folder)
+    _pending[folder] = folder.resolve()
     atexit.register(remove, folder)
     try:
         yield folder
     except BaseException as error:
         remove(folder)
-        _pending.discard(folder)
+        _pending.pop(folder, None)
         explained = _explain(error, folder) if isinstance(error, OSError) else None
         if explained is None:
             raise
