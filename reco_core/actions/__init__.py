@@ -89,13 +89,14 @@ def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
     step = get_step(name)
     resolved = resolve(step, values, folder)
     progress(0.0, step.title)
+    carry_out = action(step.name)
     from ..io.files import keeping, refuse_input
 
     with keeping(input_paths(step, resolved)), _whole_or_nothing(step, resolved):
         for output in step.outputs:
             if resolved[output.name] and output.name != "folder":
                 refuse_input(Path(resolved[output.name]))
-        result = action(step.name)(**resolved, progress=progress)
+        result = carry_out(**resolved, progress=progress)
         write_record(step, resolved, result)
     with suppress(Cancelled):  # too late to stop: everything is there
         progress(1.0, f"{step.title}: done")

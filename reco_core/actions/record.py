@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from ..catalogue import FILE_KINDS, Step
-from ..io.artifact import clean
 from ..io.files import atomic
 from ..version import __version__
 
@@ -68,6 +67,8 @@ def write_record(step: Step, resolved: Mapping[str, Any], result: Mapping[str, A
     path = record_path(step, resolved, result)
     if path is None:
         return None
+    from ..io.artifact import clean  # needs numpy, and this file is loaded before it is known to be there
+
     text = json.dumps(clean(build_record(step, resolved, result)), indent=2, ensure_ascii=False, allow_nan=False,
                       default=str)
     with atomic(path) as part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ WGS84_F = 1 / 298.257223563
 WGS84_B = WGS84_A * (1 - WGS84_F)
 _E = float(np.sqrt(WGS84_F * (2 - WGS84_F)))
 ALL = slice(None)
-MOST_LONELY = 4096  # places that are tried one by one
+LOUD_FAILURES = 20
 _EQUAL_AREA = re.compile(
     r"equal[ _-]?area|sinusoidal|mollweide|equal[ _]earth|albers|eckert[ _](ii|iv|vi)\b|homolosine|behrmann|bonne",
     re.IGNORECASE)
@@ -219,7 +220,7 @@ def transform_points(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarr
     Raises
     ------
     GridError
-        There are very many places and some have no coordinates: then it would take too long to tell which.
+        Some have no place in the other CRS, and GDAL does not tell which.
     """
     x, y = np.broadcast_arrays(np.asarray(x, dtype="float64"), np.asarray(y, dtype="float64"))
     if same_crs(source, target) or x.size == 0:
@@ -233,17 +234,16 @@ def transform_points(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarr
 
 
 def _moved(source: str, target: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return coordinates of shape (2, n) in another CRS; GDAL gives none at all if a single one fails."""
-    try:
-        return np.array(need("rasterio.warp").transform(parse_crs(source), parse_crs(target), x, y))
-    except need("rasterio._err").CPLE_BaseError as error:
-        if x.size > MOST_LONELY:
-            raise GridError(f"The grid reaches where its CRS ({crs_name(source)}) has no place on the Earth",
-                            "Crop the drivers to a region, or warp them to longitude and latitude") from error
-        if x.size == 1:
-            return np.full((2, 1), np.nan)
-        half = x.size // 2
-        return np.hstack([_moved(source, target, x[part], y[part]) for part in (slice(half), slice(half, None))])
+    """Return coordinates of shape (2, n) in another CRS, infinite where there are none.
+
+    The first twenty places that have none are an error for all the others; from then on GDAL is
+    silent for this pair of systems, and gives what there is.
+    """
+    for _ in range(LOUD_FAILURES + 1):
+        with suppress(need("rasterio._err").CPLE_BaseError):
+            return np.array(need("rasterio.warp").transform(parse_crs(source), parse_crs(target), x, y))
+    raise GridError(f"Some places of {crs_name(source)} have none in {crs_name(target)}",
+                    "Crop the drivers to a region that both can show")
 
 
 def lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
