@@ -205,13 +205,15 @@ def describe_granule(path: str, label: str) -> Description:
             for stored in scene.layers.values():
                 driver = next((layer.name for layer in product.layers if stored.name and _plain(stored.name) in
                                [name for part in layer.parts for name in part]), "") if product else ""
-                columns.append(Column(stored.name, driver, stored.unit, note=_granule_note(stored)))
+                looked = statistics(_stored_values(stored, scene.grid)) if driver else {}
+                columns.append(Column(stored.name, driver, stored.unit, note=_granule_note(stored), **looked))
     finally:
         close_all()
     first = scenes[0]
     facts = [("product", f"{first.short_name or 'not stated'}" + (f": {product.title}" if product else "")),
              ("date", str(first.date) if first.date is not None else "not stated"),
-             ("grid", grid_words(first.grid)), ("crs", crs_name(first.grid.crs_wkt))]
+             ("grid", grid_words(first.grid)), ("crs", crs_name(first.grid.crs_wkt)),
+             ("looked at", f"up to {WINDOW} x {WINDOW} cells in the middle, no quality rule applied")]
     drivers = tuple(product.drivers) if product else ()
     notes = () if product else (f"RECO has no rules for {first.short_name or 'this product'}: it is not read",)
     there = tuple(name for name in drivers if any(column.reco == name for column in columns))
@@ -224,6 +226,18 @@ def _plain(text: str) -> str:
     from .satellite_products import plain
 
     return plain(text)
+
+
+def _stored_values(stored: Any, grid: Grid) -> np.ndarray:
+    """Return values in the middle of a layer, scaled as the file states; fill values and invalid ones are NaN."""
+    rows, columns = (slice((size - min(size, WINDOW)) // 2, (size + min(size, WINDOW)) // 2)
+                     for size in (grid.height, grid.width))
+    values = np.asarray(stored.pixels.read(rows, columns), dtype="float64")
+    missing = np.isin(values, stored.fills)
+    if stored.valid is not None:
+        missing |= (values < stored.valid[0]) | (values > stored.valid[1])
+    scaled = values * (1.0 if stored.scale is None else stored.scale) + (stored.offset or 0.0)
+    return np.where(missing, np.nan, scaled)
 
 
 def _granule_note(stored: Any) -> str:

@@ -281,7 +281,7 @@ def _end(file: Any) -> int:
     """Return where the last piece of data of an HDF4 file ends."""
     at, end = 4, 0
     seen: set[int] = set()
-    while at and at not in seen and len(seen) < MOST_BLOCKS:
+    while at > 0 and at not in seen and len(seen) < MOST_BLOCKS:
         seen.add(at)
         file.seek(at)
         head = file.read(6)
