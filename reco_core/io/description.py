@@ -120,7 +120,7 @@ def first_bytes(head: bytes) -> str:
     Examples
     --------
     >>> first_bytes(b"PK\\x03\\x04..."), first_bytes(b"site,time\\n"), first_bytes(b"\\x00\\x01\\x02")
-    ("zip (it begins with 50 4b 03 04 2e 2e 2e)", "text (it begins with 'site,time')", 'binary data of no known \
+    ('zip (it begins with 50 4b 03 04 2e 2e 2e)', "text (it begins with 'site,time')", 'binary data of no known \
 kind (it begins with 00 01 02)')
     """
     if not head:
@@ -150,7 +150,7 @@ def size_words(count: int) -> str:
     Examples
     --------
     >>> size_words(512), size_words(2_071_045)
-    ('512 bytes', '2.1 MB')
+    ('512 bytes', '2.07 MB')
     """
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:

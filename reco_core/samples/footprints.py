@@ -216,7 +216,7 @@ def degree_lengths(latitude: float) -> tuple[float, float]:
     Examples
     --------
     >>> [round(metres) for metres in degree_lengths(0.0)], [round(metres) for metres in degree_lengths(60.0)]
-    ([111320, 110574], [55800, 111412])
+    ([111319, 110574], [55800, 111412])
     """
     angle = np.deg2rad(latitude)
     longitude = 111412.84 * np.cos(angle) - 93.5 * np.cos(3 * angle) + 0.118 * np.cos(5 * angle)
