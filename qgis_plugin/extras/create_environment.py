@@ -19,7 +19,7 @@ from ..core import shipped
 from ..texts import tr
 from .tool import Tool
 
-EXTRAS = ("causal", "report", "explain")
+EXTRAS = ("causal", "report", "modis", "cosore", "explain")
 OLDER = ".older"
 SMOKE = "import numpy, rasterio, xarray, sklearn, xgboost"
 PROBE = ("import sys, venv, ensurepip; "
@@ -43,8 +43,9 @@ class CreateEnvironment(Tool):
         self._add(QgsProcessingParameterFile("PYTHON", tr("Base Python"), compat.FILE, optional=True),
                   "Interpreter, 3.11 or later, that makes the environment. Empty: the usual places are searched.")
         self._add(QgsProcessingParameterEnum("EXTRAS", tr("Extras"), list(EXTRAS), allowMultiple=True,
-                                             defaultValue=["causal", "report"], optional=True, usesStaticStrings=True),
-                  "causal: tigramite, the reference of find_links; report: figures of the HTML report; explain: shap.")
+                                             defaultValue=list(EXTRAS[:-1]), optional=True, usesStaticStrings=True),
+                  "causal: tigramite, the reference of find_links; report: figures of the HTML report; modis: "
+                  "satellite products in HDF4; cosore: chambers in files of R; explain: shap.")
         self._add(QgsProcessingParameterFile("WHEELS", tr("Folder of wheels"), compat.FOLDER, optional=True),
                   "Packages for an installation without internet; nothing is downloaded then.", advanced=True)
         self._add(QgsProcessingParameterBoolean("REMEMBER", tr("Use it from now on"), defaultValue=True),
