@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Mapping, Sequence
 
 import numpy as np
 
 from ..catalogue import MODELS
-from ..models.base import FittedModel
+from ..models.base import FittedModel, ParameterRow
 
 NUMBERS = (("n", "n", "{:.0f}"), ("sites", "sites", "{:.0f}"), ("r2_nse", "R² (1 - SSE/SST)", "{:.3f}"),
            ("mae", "MAE", "{:.2f}"), ("rmse", "RMSE", "{:.2f}"), ("bias", "bias", "{:+.2f}"))
@@ -15,7 +16,8 @@ NUMBERS = (("n", "n", "{:.0f}"), ("sites", "sites", "{:.0f}"), ("r2_nse", "R² (
 
 def write_card(fitted: FittedModel) -> str:
     """Return the card of a model as Markdown."""
-    return "\n".join([*_head(fitted), *_skill(fitted), *_drivers(fitted), *_caveats(fitted), *_sources(fitted)]) + "\n"
+    return "\n".join([*_head(fitted), *_skill(fitted), *_drivers(fitted), *_parameters(fitted), *_caveats(fitted),
+                      *_sources(fitted)]) + "\n"
 
 
 def skill_line(fitted: FittedModel) -> str:
@@ -78,10 +80,40 @@ def _drivers(fitted: FittedModel) -> list[str]:
     return [*lines, "", "Importance is the mean absolute contribution to the estimate; it is no proof of cause.", ""]
 
 
+def _parameters(fitted: FittedModel) -> list[str]:
+    """Return the parameters of the folds, put together by class and name."""
+    found: dict[tuple[str, str], list[ParameterRow]] = {}
+    for model in fitted.folds:
+        for row in model.parameters():
+            found.setdefault((row.label, row.name), []).append(row)
+    if not found:
+        return []
+    lines = ["## Parameters", "", "| class | parameter | unit | mean over folds | standard error | range over folds |",
+             "|---|---|---|---|---|---|"]
+    for (label, name), rows in found.items():
+        unit = rows[0].unit.replace("flux", fitted.target_unit)
+        lines.append(f"| {label} | {name} | {unit} | " + " | ".join(_over_folds(rows)) + " |")
+    return [*lines, "", "The standard error is that within a fold, from the scatter between sites; a parameter at its "
+            "limit, one that is fixed and one made of others have none.", ""]
+
+
+def _over_folds(rows: Sequence[ParameterRow]) -> tuple[str, str, str]:
+    """Return mean, standard error and range over folds; of choices how often each was made."""
+    words = Counter(str(row.value) for row in rows if isinstance(row.value, str))
+    if words:
+        return ", ".join(f"{word} ({count} of {len(rows)} folds)" for word, count in words.most_common()), "-", "-"
+    values = np.array([row.value for row in rows], dtype="float64")
+    values, errors = values[np.isfinite(values)], np.array([row.error for row in rows])
+    if values.size == 0:
+        return "-", "-", "-"
+    error = f"{np.nanmean(errors):.3g}" if np.isfinite(errors).any() else "-"
+    return f"{values.mean():.5g}", error, f"{values.min():.4g} to {values.max():.4g}"
+
+
 def _caveats(fitted: FittedModel) -> list[str]:
     lines = ["## What it is not for", "",
              "- Places unlike the training sites: look at the applicability map before the estimate.",
-             "- Years or values outside the training range: trees do not extrapolate.",
+             "- Years or values outside the training range: trees keep their last value, equations go on blindly.",
              "- The spread over folds says how much the choice of training sites matters. It is not the error, which "
              "is larger: see the table."]
     few = [f"{row['name']} ({row['sites']})" for row in fitted.scores["by_class"] if row["sites"] < 5]
@@ -94,6 +126,7 @@ def _caveats(fitted: FittedModel) -> list[str]:
     if pooled:
         lines.append(f"- In at least one fold too few sites of {', '.join(pooled)} were left; a model of all classes "
                      "served them there.")
+    lines += [f"- {text}" for text in dict.fromkeys(text for model in fitted.folds for text in model.remarks())]
     if fitted.links:
         lines.append("- Causal weights decide which drivers boosting sees more often. They serve the explanation; that "
                      "they make better estimates is not a given: compare with weights=uniform and weights=shuffled.")

@@ -7,7 +7,17 @@ from .records import Param, Step
 
 MODELS: dict[str, str] = {
     "causal_xgboost": "Causality-weighted gradient boosting (CIML-TER, Zhao & Zhu 2025)",
+    "q10": "Temperature response Q10",
     "lloyd_taylor": "Temperature response of Lloyd & Taylor (1994)",
+    "arrhenius": "Temperature response of Arrhenius (1889)",
+    "mmrt": "Temperature response with an optimum (MMRT, Hobbs et al. 2013)",
+    "tpgpp": "Temperature, precipitation and productivity (TPGPP, Migliavacca et al. 2011)",
+    "tpgpp_lai": "Temperature, precipitation, productivity and leaf area (TPGPP-LAI, Migliavacca et al. 2011)",
+    "jagermeyr_like": "Vegetation index and surface temperature (like Jägermeyr et al. 2014)",
+    "rersm_like": "Vegetation and water indices and surface temperature (like ReRSM, Gao et al. 2015)",
+    "ge_like": "Vegetation index, water index and surface temperature (like Ge et al. 2018)",
+    "lgs_like": "Best simple response to temperature, productivity or soil water (like Tagesson et al. 2024)",
+    "tang2020": "Published equations of grassland (Tang et al. 2020)",
 }
 
 MODEL = Param("model", "choice", "Model", "Which model to fit.", default="causal_xgboost",
@@ -35,7 +45,8 @@ SETTINGS = Param(
     "settings", "text", "Model settings",
     "Model settings as name=value pairs separated by commas, for example "
     "max_depth=4,learning_rate=0.05, or the preset robust (fewer, stronger regularised trees, no early "
-    "stopping). Empty: those of the published method.",
+    "stopping). Empty: those of the published method. Equations have none, but for tang2020: "
+    "type=alpine_meadow,season=year.",
     optional=True, advanced=True)
 
 FIT_PARAMS = (SAMPLES, MODEL, WEIGHTS, PER_CLASS, FOLDS, SEEDS, SEED, ALPHA, SETTINGS, PROCESSES)

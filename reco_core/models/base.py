@@ -63,6 +63,20 @@ def member_variance(members: np.ndarray) -> np.ndarray:
     return members.var(axis=0, ddof=1) if len(members) > 1 else np.full(members.shape[1], np.nan)
 
 
+class ParameterRow(NamedTuple):
+    """A number, or a choice, that fitting found, for people to read.
+
+    `label` is the class it serves or "all"; in `unit` the word "flux" stands for the unit of the
+    target; `error` is its standard error, NaN where there is none.
+    """
+
+    label: str
+    name: str
+    unit: str
+    value: float | str
+    error: float = float("nan")
+
+
 class Model:
     """A method fitted on one training set; it holds one or more members that differ by their seed.
 
@@ -145,6 +159,14 @@ class Model:
         Shape (n, p + 1) [unit of the target].
         """
         return np.empty((len(X), X.shape[1] + 1))
+
+    def parameters(self) -> list[ParameterRow]:
+        """Return the parameters that fitting found, where they mean something to people."""
+        return []
+
+    def remarks(self) -> list[str]:
+        """Return sentences about the fit that users of the model should know."""
+        return []
 
     def join(self, others: Sequence[Model]) -> Model:
         """Return this model with the members of others, fitted on the same rows, after its own."""

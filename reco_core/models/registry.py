@@ -10,7 +10,17 @@ from .base import Model
 
 _CLASSES = {
     "causal_xgboost": ("causal_xgboost", "CausalXgboost"),
+    "q10": ("semi_empirical", "Q10"),
     "lloyd_taylor": ("semi_empirical", "LloydTaylor"),
+    "arrhenius": ("semi_empirical", "Arrhenius"),
+    "mmrt": ("semi_empirical", "Mmrt"),
+    "tpgpp": ("semi_empirical", "Tpgpp"),
+    "tpgpp_lai": ("semi_empirical", "TpgppLai"),
+    "jagermeyr_like": ("semi_empirical", "JagermeyrLike"),
+    "rersm_like": ("semi_empirical", "RersmLike"),
+    "ge_like": ("semi_empirical", "GeLike"),
+    "lgs_like": ("semi_empirical", "LgsLike"),
+    "tang2020": ("tang", "Tang2020"),
 }
 
 

@@ -21,7 +21,8 @@ class Table:
 
     X (n, p) [units of the drivers], y (n,) [unit of the target], group (n,) int, the unit of
     hold-out; site (n,) str; stratum (n,) str, the vegetation class; step (n,) int, the time
-    step counted without gaps; season (n,) int, the part of the year; year (n,) int.
+    step counted without gaps; season (n,) int, the part of the year; year (n,) int. `time_step` is
+    what the target is a total of, empty for bare arrays.
     """
 
     X: np.ndarray
@@ -34,6 +35,7 @@ class Table:
     season: np.ndarray
     year: np.ndarray
     weight: Optional[np.ndarray] = None
+    time_step: str = ""
 
     @classmethod
     def of(cls, samples: xr.Dataset) -> Table:
@@ -46,7 +48,8 @@ class Table:
         weight = samples["weight"].values.astype("float64") if "weight" in samples else None
         return cls(X, samples["target"].values.astype("float64"), samples["group"].values.astype("int64"),
                    tuple(names), samples["site"].values.astype(str), samples["igbp"].values.astype(str),
-                   step, season, year, weight if weight is not None and np.ptp(weight) > 0 else None)
+                   step, season, year, weight if weight is not None and np.ptp(weight) > 0 else None,
+                   samples.attrs["time_step"])
 
     @classmethod
     def plain(cls, X: Any, y: Any, *, group: Any, stratum: Optional[Any] = None, weight: Optional[Any] = None,
@@ -72,7 +75,7 @@ class Table:
     def take(self, rows: np.ndarray) -> Table:
         """Return some of the rows (a mask or positions)."""
         parts = {part.name: getattr(self, part.name)[rows] for part in fields(self)
-                 if part.name != "features" and getattr(self, part.name) is not None}
+                 if part.name not in ("features", "time_step") and getattr(self, part.name) is not None}
         return replace(self, **parts)
 
     def check(self) -> Table:
