@@ -10,13 +10,14 @@ from ..catalogue.derive import DERIVE_STEPS
 from ..drivers.indices import BANDS
 from ..drivers.phenology import NAMES as PHENOLOGY
 from ..io.description import Holds
+from ..models.registry import make_model
 from ..vocabulary import VARIABLES
 from .water import HEIGHT, HUMIDITY, NEEDS, RADIATION
 
 # the drivers of Zhao & Zhu (2025), as in protocols/ciml_ter.toml
 PUBLISHED = ("lst_day", "lst_night", "lswi", "soc_0", "soc_10", "soc_30", "lai", "ci", "pv", "npv", "bs", "nirv",
              "v_top", "v_bottom", "v75", "v50", "v25", "l75", "l50", "l25", "season_area")
-TEMPERATURES = ("ts", "ta")
+PUBLISHED_BY = "causal_xgboost"
 INDICES = ("ndvi", "evi", "nirv")
 VEGETATION = (*INDICES, "lai", "fapar")
 SERIES_STEPS = ("day", "8day", "16day", "month")
@@ -39,7 +40,7 @@ class Need:
 
 def methods(holds: Holds) -> list[Need]:
     """Return for each model of the catalogue whether it could be fitted or applied, and what is still missing."""
-    found = [_METHODS[name](holds, name) for name in MODELS]
+    found = [_method(holds, name) for name in MODELS]
     if holds.where == "towers" and not holds.fluxes:
         return [Need(need.name, False, f"a column with the flux; {need.text}") for need in found]
     return found
@@ -60,14 +61,14 @@ def _boosting(holds: Holds, name: str) -> Need:
     return Need(name, bool(holds.drivers), "; ".join(words))
 
 
-def _temperature(holds: Holds, name: str) -> Need:
-    there = [driver for driver in TEMPERATURES if driver in holds.drivers]
-    if there:
-        return Need(name, True, f"needs ts or ta: {' and '.join(there)} here")
-    return Need(name, False, "ts or ta")
-
-
-_METHODS = {"causal_xgboost": _boosting, "lloyd_taylor": _temperature}
+def _method(holds: Holds, name: str) -> Need:
+    """Ask the method itself what it lacks."""
+    if name == PUBLISHED_BY:
+        return _boosting(holds, name)
+    lacking = make_model(name).lacking(sorted(holds.drivers))
+    if lacking:
+        return Need(name, False, ", ".join(lacking))
+    return Need(name, bool(holds.drivers), "all its drivers are here" if holds.drivers else "drivers, from a grid")
 
 
 def derivations(holds: Holds) -> list[Need]:

@@ -111,6 +111,10 @@ class Model:
         self.settings = settings
         self.classes = tuple(classes)
 
+    def lacking(self, features: Sequence[str]) -> tuple[str, ...]:
+        """Return in words what the method needs and the features do not have; nothing where it takes any features."""
+        return ()
+
     def check(self, features: Sequence[str]) -> None:
         """Raise `ConfigError` if the method cannot be used so, or with these features."""
 

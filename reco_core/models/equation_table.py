@@ -82,12 +82,16 @@ class Equation:
         ConfigError
             Some are not there; all of them are named.
         """
-        found = {driver: next((name for name in driver.names if name in features), "") for driver in self.drivers}
-        missing = [f"{driver.title} ({_either(driver.names)})" for driver, name in found.items() if not name]
+        missing = [f"{driver.title} ({either(driver.names)})" for driver in self.lacking(features)]
         if missing:
             raise ConfigError(f"{model or self.name} needs {' and '.join(missing)}; the features are "
                               f"{', '.join(features)}", "Build samples with it, or choose another model")
-        return [list(features).index(name) for name in found.values()]
+        return [list(features).index(next(name for name in driver.names if name in features))
+                for driver in self.drivers]
+
+    def lacking(self, features: Sequence[str]) -> list[Driver]:
+        """Return the drivers that are not among the features."""
+        return [driver for driver in self.drivers if not set(driver.names) & set(features)]
 
     def scaled(self, columns: Arrays) -> list[np.ndarray]:
         """Return columns of samples in the scale of the equation."""
@@ -95,7 +99,8 @@ class Equation:
                 for driver, column in zip(self.drivers, columns)]
 
 
-def _either(names: Sequence[str]) -> str:
+def either(names: Sequence[str]) -> str:
+    """Return names as 'a, b or c'."""
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
 
 

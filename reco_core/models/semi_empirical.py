@@ -13,7 +13,7 @@ from . import equation_table as known
 from .arrays import pack_arrays, unpack_arrays
 from .base import Model, ParameterRow
 from .equation_fit import fit_equation, standard_errors
-from .equation_table import Equation
+from .equation_table import Equation, either
 from .inner import inner_folds
 from .shapley import background_rows, exact_values
 from .table import Table
@@ -59,6 +59,10 @@ class EquationModel(Model):
         """Return the equations that may be fitted, by name."""
         assert self.equation is not None
         return {self.equation.name: self.equation}
+
+    def lacking(self, features: Sequence[str]) -> tuple[str, ...]:
+        missing = [equation.lacking(features) for equation in self.equations().values()]
+        return tuple(either(driver.names) for driver in min(missing, key=len))
 
     def check(self, features: Sequence[str]) -> None:
         self._usable(features)

@@ -40,6 +40,11 @@ class Tang2020(EquationModel):
         equation = self._published()[0]
         return {equation.name: equation}
 
+    def lacking(self, features: Sequence[str]) -> tuple[str, ...]:
+        if self.settings is None:
+            return ("the type of grassland (settings)",)
+        return super().lacking(features)
+
     def check(self, features: Sequence[str]) -> None:
         self._usable(features)
 

@@ -192,7 +192,8 @@ def test_what_reco_wrote(tmp_path):
     run_step("evaluate", common, folder=str(tmp_path))
     run_step("find_links", {"samples": str(tmp_path / "samples.nc")}, folder=str(tmp_path))
     for name, words in {
-            "observations.nc": ("Observations that RECO wrote", "192 records", "needs ts or ta: ta here"),
+            "observations.nc": ("Observations that RECO wrote", "192 records",
+                                "lloyd_taylor      all its drivers are here"),
             "samples.nc": ("Samples that RECO wrote", "192 at 8 sites", "g C m-2 month-1"),
             "drivers.zarr": ("Driver cube that RECO wrote", "2001-01 to 2002-12, 24 monthly steps", "derive_pet"),
             "model": ("Fitted model that RECO wrote; all files are whole", "lloyd_taylor", "8 sites"),
