@@ -22,7 +22,7 @@ CUBE = {"OUTPUT": "c.zarr", "RASTERS": "rasters"}
 RUNS = {
     "make_world": ({"CELLS": 6, "YEARS": 1, "TOWERS": 3},
                    {"DRIVERS": "d.zarr", "OBSERVATIONS": "t.csv", "TRUTH": "truth.tif"}),
-    "read_observations": ({"PATH": "{world}/towers.csv", "AGGREGATE": "year"}, {"OUTPUT": "o.nc"}),
+    "read_observations": ({"PATH": "{world}/towers.csv", "AGGREGATE": "year"}, {"OUTPUT": "o.nc", "POINTS": "o.gpkg"}),
     "read_drivers": ({"DRIVERS": "{world}/drivers.zarr", "EXTENT": "10,40,-20,40 [EPSG:4326]"}, {"OUTPUT": "c.zarr"}),
     "build_samples": ({"OBSERVATIONS": "{world}/observations.nc", "SOURCE": "grid", "DRIVERS": "{world}/drivers.zarr",
                            "FEATURES": "ta,lai"}, {"OUTPUT": "s.nc"}),
