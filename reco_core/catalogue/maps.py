@@ -105,7 +105,7 @@ MAP_STEPS = (
     Step("report", "Write a report", GROUP_REPORT,
          "Gather maps, skill, dependence curves, importances and provenance in one HTML file.",
          params=(
-             Param("folder", "path", "Result folder", "Folder written by estimate_region."),
+             Param("folder", "path", "Result folder", "Folder written by estimate_region.", single=True),
              TITLE,
              replace(MODEL_DIR, optional=True,
                      help="Model folder; empty: the one named in the run record."),

@@ -43,6 +43,7 @@ class Param:
     filename: str = ""
     creates: str = ""
     aliases: tuple[str, ...] = ()
+    single: bool = False  # of kind path: never a list
 
     @property
     def required(self) -> bool:
@@ -156,7 +157,10 @@ def _convert(step: Step, param: Param, value: Any) -> Any:
                                   suggestion(item, list(param.choices)))
         return items
     if param.kind == "path":
-        return _paths(value)
+        paths = _paths(value)
+        if param.single and isinstance(paths, list) and len(paths) != 1:
+            raise ConfigError(f"{where}: one path is wanted, {len(paths)} are given: {', '.join(paths)}", "Give one")
+        return paths[0] if param.single and isinstance(paths, list) else paths
     if isinstance(value, (list, tuple, dict)):
         raise ConfigError(f"{where}: {value} is no single text", "Write one text, with commas between its parts")
     return str(value)

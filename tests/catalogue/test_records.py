@@ -108,3 +108,11 @@ def test_paths_separated_by_commas(tmp_path, monkeypatch, given, expected):
         (tmp_path / name).touch()
     step = get_step("read_observations")
     assert resolve(step, {"path": given, "output": "o.nc"})["path"] == expected
+
+
+def test_a_single_path_is_no_list():
+    """Where one folder is meant, several are refused in words."""
+    report = get_step("report")
+    assert resolve(report, {"folder": ["a"], "output": "r.html"})["folder"] == "a"
+    with pytest.raises(ConfigError, match=r"one path is wanted, 2 are given: a, b"):
+        resolve(report, {"folder": ["a", "b"], "output": "r.html"})
