@@ -26,7 +26,7 @@ from ..version import __version__
 from ..vocabulary import canonical_name
 from ..vocabulary.calendar import SUB_DAILY, step_label
 from ..vocabulary.ledger import ledger, ledger_lines
-from .texts import names, pairs
+from .texts import counted, names, pairs
 
 BLOCK_VALUES = 8_000_000
 LINE_WIDTH = 240
@@ -60,8 +60,9 @@ def read_observations(*, path: Any, towers: str | None, format: str, sites: str 
     if points:
         observation_files.write_towers(table, points)
     first, last = (step_label(time, table.attrs["time_step"]) for time in table["time"].values[[0, -1]])
-    lines = [f"{quality.count_records(table)} records of {flux} at {table.sizes['site']} sites, {first} to {last}, "
-             f"time step {table.attrs['time_step']}", *_networks(table)]
+    records, sites_ = counted(quality.count_records(table), "record"), counted(table.sizes["site"], "site")
+    lines = [f"{records} of {flux} at {sites_}, {first} to {last}, time step {table.attrs['time_step']}",
+             *_networks(table)]
     return {"output": output, **({"points": points} if points else {}), "summary": lines + _short(ledger(table)),
             "citations": _citations(table), "details": {"ledger": ledger(table), "sources": sources(table)}}
 
@@ -69,7 +70,7 @@ def read_observations(*, path: Any, towers: str | None, format: str, sites: str 
 def _networks(table: xr.Dataset) -> list[str]:
     """Return a line with the sites of each network, where they are known."""
     found, counts = np.unique(table["network"].values.astype(str), return_counts=True)
-    shown = ", ".join(f"{name or 'not stated'} {count} sites" for name, count in zip(found, counts))
+    shown = ", ".join(f"{name or 'not stated'} {counted(count, 'site')}" for name, count in zip(found, counts))
     return [f"networks: {shown}"] if any(found) else []
 
 

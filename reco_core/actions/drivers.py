@@ -12,7 +12,7 @@ from ..io.grid import Grid, crs_name
 from ..io.products import Product, products_told
 from ..progress import Progress
 from ..vocabulary.calendar import step_label
-from .texts import names, pairs
+from .texts import counted, names, pairs
 
 
 def read_drivers(*, drivers: str | None, layers: list[str] | None, layer_names: str | None, variables: str | None,
@@ -50,11 +50,12 @@ def summary(ds: xr.Dataset) -> list[str]:
     a, e = grid.transform[0], grid.transform[4]
     moving = [str(name) for name in ds.data_vars if "time" in ds[name].dims]
     static = [str(name) for name in ds.data_vars if "time" not in ds[name].dims and name != "inside"]
-    lines = [f"{len(moving) + len(static)} drivers on {grid.height} x {grid.width} cells of {a:g} x {abs(e):g} "
+    count = counted(len(moving) + len(static), "driver")
+    lines = [f"{count} on {grid.height} x {grid.width} cells of {a:g} x {abs(e):g} "
              f"({crs_name(grid.crs_wkt)})"]
     if "time" in ds.dims:
         first, last = (step_label(time, ds.attrs["time_step"]) for time in ds["time"].values[[0, -1]])
-        lines.append(f"{first} to {last}, {ds.sizes['time']} time steps per {ds.attrs['time_step']}")
+        lines.append(f"{first} to {last}, {counted(ds.sizes['time'], 'time step')} per {ds.attrs['time_step']}")
     for word, group in (("in time", moving), ("static", static)):
         if group:
             lines.append(f"{word}: " + ", ".join(f"{name} [{ds[name].attrs['units'] or 'no unit'}]" for name in group))

@@ -17,7 +17,7 @@ from ..progress import Progress
 from ..vocabulary import canonical_name
 from .derive_run import write_rasters
 from .drivers import summary
-from .texts import names
+from .texts import counted, names
 
 FINDING, WRITING = 0.05, 0.9
 
@@ -43,7 +43,7 @@ def read_satellite(*, path: Any, product: str, chosen: Optional[str], quality: s
     if rasters:
         write_rasters(open_cube(output), rasters, step="read_satellite", memory=memory,
                       progress=progress.span(WRITING, 1.0))
-    lines = [f"{found.short_name}: {len(found.scenes)} scenes", *summary(ds), f"quality: {words}",
+    lines = [f"{found.short_name}: {counted(len(found.scenes), 'scene')}", *summary(ds), f"quality: {words}",
              *_shares(tally, [str(name) for name in ds.data_vars if name != "inside"], rule is not None),
              *_doubt(found.product)]
     return {"output": output, **({"rasters": rasters} if rasters else {}), "summary": lines,

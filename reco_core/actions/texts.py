@@ -27,6 +27,17 @@ def pairs(text: Optional[str], what: str) -> dict[str, str]:
     return found
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number with its word.
+
+    Examples
+    --------
+    >>> counted(1, "site"), counted(0, "site"), counted(1500, "time step")
+    ('1 site', '0 sites', '1500 time steps')
+    """
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def names(text: Optional[str]) -> list[str]:
     """Return the items of a text separated by commas."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -36,7 +36,7 @@ def test_observations_from_files(tmp_path):
     """Records below the default quality of 0.75 are dropped and counted in the summary and the record."""
     result = observe(tmp_path)
     assert open_observations(result["output"]).sizes == {"site": 1, "time": 12}
-    assert result["summary"][0].startswith("12 records of reco at 1 sites, 2004-01 to 2004-12")
+    assert result["summary"][0].startswith("12 records of reco at 1 site, 2004-01 to 2004-12")
     assert "12 records of quality below 0.75" in result["summary"]
     record = json.loads((tmp_path / "observations.run.json").read_text())
     assert record["citations"] == ["Pastorello et al. 2020, Scientific Data 7:225, doi:10.1038/s41597-020-0534-3"]
@@ -60,7 +60,7 @@ def test_networks_are_joined_by_a_rule_that_is_shown(tmp_path):
     np.testing.assert_allclose(table["reco"].values, 3.0)
     assert "24 records of AmeriFlux dropped in favour of FLUXNET2015" in result["summary"]
     assert any("kept once, from the first of FLUXNET2015, AmeriFlux" in line for line in result["summary"])
-    assert result["summary"][1] == "networks: FLUXNET2015 1 sites"
+    assert result["summary"][1] == "networks: FLUXNET2015 1 site"
     record = json.loads((tmp_path / "observations.run.json").read_text())
     assert {(entry["network"], entry["version"]) for entry in record["details"]["sources"]} == {
         ("AmeriFlux", "3-5"), ("FLUXNET2015", "1-4")}

@@ -51,25 +51,25 @@ def test_real_drivers(tmp_path, real_data):
 
 
 REAL = [
-    ("grid_gpcp_australia_monthly/gpcp_australia.nc", "1 drivers on 12 x 20 cells of 2.5 x 2.5 (EPSG:4326)", "1982",
+    ("grid_gpcp_australia_monthly/gpcp_australia.nc", "1 driver on 12 x 20 cells of 2.5 x 2.5 (EPSG:4326)", "1982",
      {}),
     ("grid_conus_annual_t_p/indicators.nc", "2 drivers on 56 x 116 cells of 0.5 x 0.5 (EPSG:4326)", "", {}),
     ("grid_moselle_multidriver/domain2_monthly_precip_24km_1950_2011.nc",
-     "1 drivers on 5 x 5 cells of 24000 x 24000 (EPSG:3035)", "1950", {"crs": "EPSG:3035"}),
-    ("grid_moselle_multidriver/original/lc_1981.asc.gz", "1 drivers on 432 x 288 cells of 500 x 500 (EPSG:3035)", "",
+     "1 driver on 5 x 5 cells of 24000 x 24000 (EPSG:3035)", "1950", {"crs": "EPSG:3035"}),
+    ("grid_moselle_multidriver/original/lc_1981.asc.gz", "1 driver on 432 x 288 cells of 500 x 500 (EPSG:3035)", "",
      {"crs": "EPSG:3035", "time_step": "year", "variables": "lc=igbp"}),
-    ("grid_ndvi_evi_timeseries/gimms_ndvi_brooksrange.nc", "1 drivers on 29 x 24 cells of 0.083314 x 0.0832948 "
+    ("grid_ndvi_evi_timeseries/gimms_ndvi_brooksrange.nc", "1 driver on 29 x 24 cells of 0.083314 x 0.0832948 "
      "(EPSG:4326)", "1982", {}),
-    ("grid_ndvi_evi_timeseries/modis_evi_megadrought_chile.nc", "1 drivers on 8 x 8 cells of 250 x 250 (EPSG:32719)",
+    ("grid_ndvi_evi_timeseries/modis_evi_megadrought_chile.nc", "1 driver on 8 x 8 cells of 250 x 250 (EPSG:32719)",
      "2000", {}),
-    ("grid_ndvi_evi_timeseries/modis_ndvi_somalia.nc", "1 drivers on 5 x 5 cells of 0.05 x 0.05 (EPSG:4267)", "2000",
+    ("grid_ndvi_evi_timeseries/modis_ndvi_somalia.nc", "1 driver on 5 x 5 cells of 0.05 x 0.05 (EPSG:4267)", "2000",
      {}),
-    ("grid_ndvi_evi_timeseries/modis_mod13a3_ndvi_belgium_utm31.nc", "1 drivers on 30 x 43 cells of 1000 x 1000 "
+    ("grid_ndvi_evi_timeseries/modis_mod13a3_ndvi_belgium_utm31.nc", "1 driver on 30 x 43 cells of 1000 x 1000 "
      "(EPSG:32631)", "2000", {}),
-    ("grid_ndvi_evi_timeseries/original_rts_mod13a3/ndvi.grd", "1 drivers on 30 x 43 cells of 1000 x 1000 "
+    ("grid_ndvi_evi_timeseries/original_rts_mod13a3/ndvi.grd", "1 driver on 30 x 43 cells of 1000 x 1000 "
      "(EPSG:32631)", "2000", {}),
     ("grid_australia_ndvi_precip_monthly/original/AUSdemo_SYNMAP_C4Fraction.nc",
-     "1 drivers on 139 x 177 cells of 0.25 x 0.25 (EPSG:4326)", "", {"time_step": "year"})]
+     "1 driver on 139 x 177 cells of 0.25 x 0.25 (EPSG:4326)", "", {"time_step": "year"})]
 
 
 @pytest.mark.parametrize(("name", "line", "first_year", "options"), REAL, ids=[row[0].split("/")[-1] for row in REAL])

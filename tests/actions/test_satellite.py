@@ -98,11 +98,11 @@ def test_the_region_and_unproven_products(tmp_path):
 
 
 @pytest.mark.parametrize("name, lines, driver, low, high", [
-    ("MOD09A1*.zip", ["MOD09A1: 1 scenes", "blue: 4818 values, 10.8 % rejected by quality"], "nir", 0.09, 0.48),
+    ("MOD09A1*.zip", ["MOD09A1: 1 scene", "blue: 4818 values, 10.8 % rejected by quality"], "nir", 0.09, 0.48),
     ("MOD11A1.hdf", ["lst_day: 333829 values, 0.4 % rejected by quality",
                      "lst_night: 224088 values, 4.6 % rejected by quality"], "lst_day", 15, 55),
     ("MOD11B2*.zip", ["lst_day: 3119 values, 18.9 % rejected by quality"], "lst_day", -35, 15),
-    ("test_modis.hdf", ["MCD15A2: 1 scenes", "lai, fapar: nothing but fill values"], "lai", None, None)])
+    ("test_modis.hdf", ["MCD15A2: 1 scene", "lai, fapar: nothing but fill values"], "lai", None, None)])
 def test_real_granules(tmp_path, real_data, name, lines, driver, low, high):
     """Every real granule becomes a cube in its place, with values that can be."""
     path = next(real_data("modis_hdf4_samples").glob(name))
