@@ -78,7 +78,7 @@ _TABLE = (
     _var("npv", "%", "Cover of non-photosynthetic vegetation", 0, 110, "biotic"),
     _var("bs", "%", "Cover of bare soil", 0, 110, "biotic", "bare_soil"),
     _var("frac_forest", "1", "Forest fraction", 0, 1, "biotic", "forest_fraction", static=True),
-    _var("gpp", _FLUX, "Gross primary production", -5, 60, "biotic", "gpp_nt_vut_ref"),
+    _var("gpp", _FLUX, "Gross primary production", -20, 60, "biotic", "gpp_nt_vut_ref"),
     _var("latitude_abs", "degree", "Absolute latitude", 0, 90, "spatiotemporal", static=True),
     _var("day_length", "h", "Day length", 0, 24, "spatiotemporal"),
     _var("season_sin", "1", "Sine of the season", -1, 1, "spatiotemporal"),
