@@ -164,7 +164,7 @@ def _provenance(samples: xr.Dataset, table: Table, recipe: Recipe) -> dict[str, 
     times = samples["time"].values
     step = samples.attrs["time_step"]
     template = recipe.model(table)
-    return {"model": recipe.name, "weights": recipe.weights if template.seeded else "none", "alpha": recipe.alpha,
+    return {"model": recipe.name, "weights": recipe.weights if template.weighted else "none", "alpha": recipe.alpha,
             "per_class": recipe.per_class, "settings": template.all_settings(),
             "seeds": list(recipe.seeds if template.seeded else recipe.seeds[:1]), "fold_seed": recipe.seed,
             "samples": len(table), "sites": len(np.unique(table.site)), "groups": len(np.unique(table.group)),

@@ -18,6 +18,9 @@ MODELS: dict[str, str] = {
     "ge_like": "Vegetation index, water index and surface temperature (like Ge et al. 2018)",
     "lgs_like": "Best simple response to temperature, productivity or soil water (like Tagesson et al. 2024)",
     "tang2020": "Published equations of grassland (Tang et al. 2020)",
+    "rf": "Random forest (Breiman 2001)",
+    "svr": "Support vector regression",
+    "bp_ann": "Neural network with one hidden layer (BP-ANN)",
 }
 
 MODEL = Param("model", "choice", "Model", "Which model to fit.", default="causal_xgboost",
@@ -46,7 +49,7 @@ SETTINGS = Param(
     "Model settings as name=value pairs separated by commas, for example "
     "max_depth=4,learning_rate=0.05, or the preset robust (fewer, stronger regularised trees, no early "
     "stopping). Empty: those of the published method. Equations have none, but for tang2020: "
-    "type=alpine_meadow,season=year.",
+    "type=alpine_meadow,season=year. svr and bp_ann choose theirs on inner folds with search=yes.",
     optional=True, advanced=True)
 
 FIT_PARAMS = (SAMPLES, MODEL, WEIGHTS, PER_CLASS, FOLDS, SEEDS, SEED, ALPHA, SETTINGS, PROCESSES)

@@ -24,8 +24,9 @@ class Engine:
     """Estimates very many rows with a fitted model, and splits the estimates into contributions.
 
     Boosted trees are turned into tables (`TableExplainer`), which give the same estimates as
-    xgboost to the last bit; trees that tables cannot hold are left to xgboost, and other
-    models estimate and split for themselves.
+    xgboost to the last bit; trees that tables cannot hold are left to xgboost. Models that are
+    means of trees (`Model.forests`) estimate for themselves and are split by tables where they are not
+    too deep; other models estimate and split for themselves.
 
     Parameters
     ----------
@@ -98,16 +99,42 @@ class Engine:
             members = model.member_predictions(rows, stratum=labels, members=self.members)
             means[number], variances[number] = members.mean(axis=0), member_variance(members)
             if total is not None:
-                total += model.contributions(rows, stratum=labels, members=self.members)
+                total += self._split(model, rows, labels, part)
         return Estimate.of(means, variances), None if total is None else total / len(folds)
+
+    def _split(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress) -> np.ndarray:
+        """Return the contributions of a model without boosters: by tables where it consists of trees."""
+        result = np.zeros((len(rows), rows.shape[1] + 1))
+        left = np.ones(len(rows), dtype=bool)
+        parts = _parts(model, labels)
+        for number, (label, at) in enumerate(parts):
+            trees = () if self.plain else model.forests(label, self.members)
+            tables = [found for found in map(self._tables_of, trees) if found is not None]
+            whole = np.arange(len(rows))[at]
+            whole = whole[np.isfinite(rows[whole]).all(axis=1)]  # how gaps are filled is the model's own affair
+            if not tables or len(tables) < len(trees):
+                continue
+            left[whole] = False
+            for k, table in enumerate(tables):
+                first = number + k / len(tables)
+                part = progress.span(first / len(parts), (first + 1 / len(tables)) / len(parts))
+                result[whole] += table.contributions(rows[whole], part)
+            result[whole] /= len(tables)
+        if left.any():
+            own = None if labels is None else labels[left]
+            result[left] = model.contributions(rows[left], stratum=own, members=self.members)
+        return result
+
+    def _tables_of(self, trees: Any) -> Optional[TableExplainer]:
+        if id(trees) not in self._known:
+            self._known[id(trees)] = TableExplainer.of_mean(trees)
+        return self._known[id(trees)]
 
     def _boosted(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray],
                  fold: tuple[np.ndarray, np.ndarray], total: Optional[np.ndarray], progress: Progress) -> None:
         """Fill in mean and variance over a model's boosters and add its contributions to `total`."""
         mean, variance = fold
-        parts: list[tuple[str, Any]] = [("all", slice(None))]
-        if labels is not None and model.per_class:
-            parts = [(str(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
+        parts = _parts(model, labels)
         for number, (label, at) in enumerate(parts):
             boosters = model.boosters(label, self.members)  # type: ignore[attr-defined]
             own = rows[at]
@@ -145,6 +172,13 @@ def bytes_per_row(folds: int) -> int:
 def rows_for(memory_gb: float, folds: int) -> int:
     """Return how many rows an engine may work on at once, for a tenth of a memory budget [GB]."""
     return int(np.clip(SHARE_OF_MEMORY * memory_gb * 1e9 / bytes_per_row(folds), FEWEST_ROWS, ROWS_AT_ONCE))
+
+
+def _parts(model: Model, labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:
+    """Return each class with the rows it has."""
+    if labels is None or not model.per_class:
+        return [("all", slice(None))]
+    return [(str(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
 
 
 class _Running:

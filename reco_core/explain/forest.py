@@ -1,4 +1,4 @@
-"""The trees of a booster as arrays."""
+"""The trees of a booster, or of a forest, as arrays."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
+
+from ..models.tree_arrays import TreeArrays
 
 NO_BIN = 65535
 
@@ -61,6 +63,22 @@ def read_forest(booster: Any) -> Optional[Forest]:
     return _gather(trees, int(learner["learner_model_param"]["num_feature"]), float(score[0]))
 
 
+def mean_forest(trees: TreeArrays) -> Optional[Forest]:
+    """Return trees whose mean is the estimate as trees whose sum is, or None if there are too many thresholds.
+
+    Leaves are divided by the number of trees, in single precision; x <= threshold becomes x < the next number.
+    """
+    inner = trees.right >= 0
+    place = np.arange(len(trees.right)) - np.repeat(trees.start[:-1], np.diff(trees.start))
+    value = np.where(inner, np.nextafter(trees.value, np.float32(np.inf)), trees.value / np.float32(trees.trees))
+    found = _bins(trees.features, inner, trees.feature, value)
+    if found is None:
+        return None
+    return Forest(trees.features, trees.start, np.where(inner, place + 1, -1).astype("int32"), trees.right,
+                  np.maximum(trees.feature, 0).astype("int32"), value, np.zeros(len(value), dtype="uint16"),
+                  trees.cover.astype("float64"), *found, 0.0)
+
+
 def _is_special(tree: dict[str, Any]) -> bool:
     return bool(tree.get("categories_nodes")) or int(tree["tree_param"].get("size_leaf_vector", "1")) > 1
 
@@ -72,16 +90,24 @@ def _gather(trees: list[dict[str, Any]], features: int, base_score: float) -> Op
     start = np.cumsum([0] + [len(tree["left_children"]) for tree in trees]).astype("int64")
     left, feature = column("left_children", "int32"), column("split_indices", "int32")
     value = column("split_conditions", "float32")
-    bins = np.zeros(len(left), dtype="uint16")
+    found = _bins(features, left >= 0, feature, value)
+    if found is None:
+        return None
+    return Forest(features, start, left, column("right_children", "int32"), feature, value,
+                  column("default_left", "uint16"), column("sum_hessian", "float64"), *found, base_score)
+
+
+def _bins(features: int, inner: np.ndarray, feature: np.ndarray,
+          value: np.ndarray) -> Optional[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return the bin of each node's threshold, all thresholds, and where those of each feature begin."""
+    bins = np.zeros(len(inner), dtype="uint16")
     edges: list[np.ndarray] = []
     for number in range(features):
-        nodes = (left >= 0) & (feature == number)
+        nodes = inner & (feature == number)
         found = np.unique(value[nodes])
         if found.size >= NO_BIN - 1:
             return None
         bins[nodes] = np.searchsorted(found, value[nodes]) + 1
         edges.append(found)
     edge_start = np.cumsum([0] + [len(part) for part in edges]).astype("int64")
-    return Forest(features, start, left, column("right_children", "int32"), feature, value,
-                  column("default_left", "uint16"), column("sum_hessian", "float64"), bins,
-                  np.concatenate(edges).astype("float32"), edge_start, base_score)
+    return bins, np.concatenate(edges).astype("float32"), edge_start

@@ -25,8 +25,9 @@ from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 
+from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
-from .forest import Forest, read_forest
+from .forest import Forest, mean_forest, read_forest
 
 BITS = 10
 ROWS_PER_BLOCK = 512
@@ -34,6 +35,7 @@ BLOCKS_PER_TASK = 32
 TABLE_BYTES = 64 * 2**20
 GROUPS_PER_TASK = 64
 DEEPEST = 14
+DEEPEST_MEAN = 10  # the many leaves of deep forests fill tables more slowly than walking the trees takes
 
 Task = Callable[[], None]
 
@@ -69,6 +71,12 @@ class TableExplainer:
             return None
         explainer = cls(forest)
         return explainer if explainer.depth <= DEEPEST else None
+
+    @classmethod
+    def of_mean(cls, trees: TreeArrays) -> Optional[TableExplainer]:
+        """Return the explainer of trees whose mean is the estimate, or None if they are too deep."""
+        forest = mean_forest(trees) if trees.shape_[1] <= DEEPEST_MEAN else None
+        return None if forest is None else cls(forest)
 
     def contributions(self, X: np.ndarray, progress: Progress = SILENT) -> np.ndarray:
         """Return contributions and base value; the same as `tree_shap.contributions`.

@@ -19,7 +19,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed:
         for name, values in sorted(arrays.items()):
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(values), allow_pickle=False)
+            np.lib.format.write_array(content, np.asarray(values, order="C"), allow_pickle=False)
             packed.writestr(zipfile.ZipInfo(f"{name}.npy", _STAMP), content.getvalue())
     return stream.getvalue()
 

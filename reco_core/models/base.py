@@ -82,7 +82,8 @@ class Model:
 
     A new method is a subclass with a `name`, `fit`, `member_predictions`, `contributions`,
     `to_parts` and `from_parts`, an entry in the registry and one in the catalogue.
-    `__init__` only assigns; what fitting finds ends with an underscore.
+    `__init__` only assigns; what fitting finds ends with an underscore. `planned_members` is how many
+    members are fitted in all, whichever of them `fit` is asked for.
 
     Parameters
     ----------
@@ -101,6 +102,8 @@ class Model:
     name: ClassVar[str] = ""
     context: ClassVar[dict[str, int]] = {}
     seeded: ClassVar[bool] = False
+    weighted: ClassVar[bool] = False  # whether `weights` has a meaning
+    planned_members = 1
     citations: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, weights: str = "pooled", per_class: bool = False, alpha: float = 0.05,
@@ -163,6 +166,10 @@ class Model:
         Shape (n, p + 1) [unit of the target].
         """
         return np.empty((len(X), X.shape[1] + 1))
+
+    def forests(self, label: str = "all", members: str = "all") -> Sequence[Any]:
+        """Return the trees of each member that serves a class, where the method is a mean of trees."""
+        return ()
 
     def parameters(self) -> list[ParameterRow]:
         """Return the parameters that fitting found, where they mean something to people."""

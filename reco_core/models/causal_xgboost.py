@@ -41,6 +41,7 @@ class CausalXgboost(Model):
 
     name = "causal_xgboost"
     seeded = True
+    weighted = True
     citations = CITATIONS
 
     def check(self, features: Sequence[str]) -> None:

@@ -32,8 +32,10 @@ class Recipe:
     def model(self, table: Table) -> Model:
         """Return a model that is not fitted yet and knows the classes of the whole table."""
         classes = tuple(str(label) for label in np.unique(table.stratum)) if self.per_class else ()
-        return make_model(self.name, weights=self.weights, per_class=self.per_class, alpha=self.alpha,
-                          settings=self.settings, classes=classes)
+        model = make_model(self.name, weights=self.weights, per_class=self.per_class, alpha=self.alpha,
+                           settings=self.settings, classes=classes)
+        model.planned_members = len(self.seeds) if model.seeded else 1
+        return model
 
 
 def fit_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, processes: int = 0,

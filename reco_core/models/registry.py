@@ -21,6 +21,9 @@ _CLASSES = {
     "ge_like": ("semi_empirical", "GeLike"),
     "lgs_like": ("semi_empirical", "LgsLike"),
     "tang2020": ("tang", "Tang2020"),
+    "rf": ("random_forest", "RandomForest"),
+    "svr": ("support_vectors", "SupportVectors"),
+    "bp_ann": ("perceptron", "Perceptron"),
 }
 
 

@@ -15,7 +15,7 @@ from .base import Model, ParameterRow
 from .equation_fit import fit_equation, standard_errors
 from .equation_table import Equation, either
 from .inner import inner_folds
-from .shapley import background_rows, exact_values
+from .shapley import background_rows, exact_plan
 from .table import Table
 
 ALL = "all"
@@ -167,7 +167,7 @@ class EquationModel(Model):
             mixed = [own[k][:, None] if inside else others[k][None] for k, inside in enumerate(mask)]
             return np.asarray(equation.function(mixed, fit.values)).mean(axis=1)
 
-        return exact_values(worth, len(own), len(rows))
+        return exact_plan(len(own)).values(worth, len(rows))
 
     def _parts(self, X: np.ndarray, stratum: Optional[np.ndarray]) -> list[tuple[EquationFit, Any]]:
         """Return each fit with the rows it serves."""

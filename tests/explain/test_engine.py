@@ -8,12 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reco_core.actions.models import fit_samples
 from reco_core.errors import Cancelled
 from reco_core.explain import engine as engine_module
 from reco_core.explain.engine import Engine, bytes_per_row, rows_for
 from reco_core.explain.tree_shap import additivity_error
+from reco_core.models.ensemble import Recipe
 from reco_core.progress import Progress
-from small_world import NAMES, small_drivers, small_model
+from small_world import NAMES, small_drivers, small_model, small_samples
+from wide_world import MODELS, SETTINGS, wide_samples
 
 
 def rows(count=800):
@@ -56,6 +59,18 @@ def test_rows_at_once_do_not_matter(rows_at_once):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("name", ["tpgpp", "jagermeyr_like", "lgs_like", "svr", "bp_ann"])
+def test_rows_at_once_do_not_matter_to_other_methods(name):
+    """The same holds for equations and learners: the size of tiles leaves no trace in maps."""
+    samples = wide_samples(MODELS[name], towers=8, years=2)
+    fitted = fit_samples(samples, Recipe(name, settings=SETTINGS.get(name), seeds=(1, 2)), folds=2, processes=1)
+    X = fitted.reference["X"][:90]
+    whole = Engine(fitted).explain(X)
+    for size in (1, 2, 7, 64):
+        parts = Engine(fitted, rows_at_once=size).explain(X)
+        assert np.array_equal(parts[0].mean, whole[0].mean) and np.array_equal(parts[1], whole[1])
+
+
 def test_falls_back_to_xgboost(monkeypatch):
     """Trees that tables cannot hold are left to xgboost, with the same result."""
     fitted, X = small_model(), rows(100)
@@ -81,6 +96,34 @@ def test_other_models():
     assert (phi[:, 1:3] == 0).all() and additivity_error(phi, found.mean) <= 1e-9
     assert np.array_equal(found.mean, fitted.estimate(X).mean)
     assert np.array_equal(found.spread, fitted.estimate(X).spread) and np.isnan(found.seed_spread).all()
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+@pytest.mark.parametrize("settings", ["n_estimators=20,max_depth=6", "n_estimators=10,max_depth=20,min_samples_leaf=1"])
+def test_forests(per_class, settings):
+    """Forests are split by tables where they are shallow, else by the model itself: the same values, and no rest."""
+    recipe = Recipe("rf", per_class=per_class, settings=settings, seeds=(1, 2))
+    fitted, X = fit_samples(small_samples(), recipe, folds=2, processes=1), rows(300)
+    stratum = np.resize(np.array(fitted.strata), len(X)) if per_class else None
+    found, phi = Engine(fitted).explain(X, stratum)
+    plain, theirs = Engine(fitted, plain=True).explain(X, stratum)
+    for ours, wanted in zip(found, plain):
+        assert np.array_equal(ours, wanted)
+    np.testing.assert_allclose(phi, theirs, atol=1e-5 * np.abs(theirs).max())
+    assert additivity_error(phi, found.mean) <= 1e-5
+    parts = Engine(fitted, rows_at_once=7).explain(X, stratum)
+    assert np.array_equal(parts[0].mean, found.mean) and np.array_equal(parts[1], phi)
+
+
+def test_gaps_in_forests():
+    """Rows with gaps are left to the model, which fills them, and the others are as they were."""
+    fitted = fit_samples(small_samples(), Recipe("rf", settings="n_estimators=10", seeds=(1,)), folds=2, processes=1)
+    X = rows(100)
+    whole = Engine(fitted).explain(X)[1]
+    X[::9, 1] = np.nan
+    found, phi = Engine(fitted).explain(X)
+    kept = np.isfinite(X).all(axis=1)
+    assert np.array_equal(phi[kept], whole[kept]) and additivity_error(phi, found.mean) <= 1e-5
 
 
 @pytest.mark.parametrize("what", ["estimate", "explain"])

@@ -9,12 +9,14 @@ from reco_core.vocabulary import variable
 from small_world import small_drivers, small_samples
 
 EXTRA = ("lst_day", "lst_day_mean", "evi", "evi_max", "lswi", "gpp", "precip", "swc", "lai_max")
-MODELS = {"q10": ("ta",), "lloyd_taylor": ("ta",), "arrhenius": ("ta",), "mmrt": ("ta",),
-          "tpgpp": ("ta", "precip", "gpp"), "tpgpp_lai": ("ta", "precip", "gpp", "lai_max"),
-          "jagermeyr_like": ("lst_day", "evi", "lst_day_mean", "evi_max"), "rersm_like": ("lst_day", "evi", "lswi"),
-          "ge_like": ("lst_day", "evi", "lswi"), "lgs_like": ("lst_day", "gpp", "swc"),
-          "tang2020": ("evi", "lswi", "lst_day")}
-SETTINGS = {"tang2020": "type=alpine_meadow"}
+EQUATIONS = {"q10": ("ta",), "lloyd_taylor": ("ta",), "arrhenius": ("ta",), "mmrt": ("ta",),
+             "tpgpp": ("ta", "precip", "gpp"), "tpgpp_lai": ("ta", "precip", "gpp", "lai_max"),
+             "jagermeyr_like": ("lst_day", "evi", "lst_day_mean", "evi_max"), "rersm_like": ("lst_day", "evi", "lswi"),
+             "ge_like": ("lst_day", "evi", "lswi"), "lgs_like": ("lst_day", "gpp", "swc"),
+             "tang2020": ("evi", "lswi", "lst_day")}
+LEARNERS = {"rf": ("ta", "lai", "soc_0"), "svr": ("ta", "lai", "soc_0"), "bp_ann": ("ta", "lai", "soc_0")}
+MODELS = {**EQUATIONS, **LEARNERS}
+SETTINGS = {"tang2020": "type=alpine_meadow", "rf": "n_estimators=20", "bp_ann": "hidden=4,max_iter=50"}
 
 
 def more(ta, lai, mean, most):

@@ -16,7 +16,7 @@ from reco_core.models.registry import make_model, model_class
 from reco_core.models.semi_empirical import LgsLike, LloydTaylor
 from reco_core.models.table import Table
 from tables import make_table
-from wide_world import MODELS, SETTINGS, wide_samples
+from wide_world import EQUATIONS, SETTINGS, wide_samples
 
 OLD = {"per_class": True, "column": 0, "width": 3, "classes": ["DBF", "ENF", "GRA"],
        "base": {"DBF": 80.44084714846431, "ENF": 76.47724301785095, "GRA": 75.9688833566981, "all": 77.63192525379293},
@@ -40,7 +40,7 @@ def truth():
 
 
 def wide_table(name):
-    return Table.of(wide_samples((*MODELS[name], "soc_0"), towers=12, years=2))
+    return Table.of(wide_samples((*EQUATIONS[name], "soc_0"), towers=12, years=2))
 
 
 def test_the_same_as_before():
@@ -96,7 +96,7 @@ def test_one_driver_takes_all():
 
 
 @pytest.mark.parametrize("per_class", [False, True])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EQUATIONS)
 def test_every_method(name, per_class):
     """Each fits, splits its estimate without a rest among its drivers alone, and survives its parts."""
     table = wide_table(name)
