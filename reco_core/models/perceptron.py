@@ -10,7 +10,7 @@ from typing import ClassVar, Mapping, Optional
 import numpy as np
 
 from ..deps import need
-from ..errors import ConfigError, SampleError
+from ..errors import ArtifactError, ConfigError, SampleError
 from ..progress import SILENT, Progress
 from .options import SEARCH, Option, Value
 from .shapley import background_rows, shapley_values
@@ -32,6 +32,11 @@ class Network:
     outputs: np.ndarray
     constant: float
     background: np.ndarray
+
+    @property
+    def features(self) -> int:
+        """Number of features."""
+        return len(self.weights)
 
     def estimate(self, X: np.ndarray) -> np.ndarray:
         """Return the estimate of scaled rows, shape (n,)."""
@@ -65,9 +70,17 @@ class Network:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Network:
-        """Return the network that `to_arrays` took apart."""
-        return cls(arrays["weights"], arrays["biases"], arrays["outputs"], float(arrays["constant"]),
-                   arrays["background"])
+        """Return the network that `to_arrays` took apart.
+
+        Raises
+        ------
+        ArtifactError
+            Its arrays do not fit together.
+        """
+        weights, biases, outputs = (arrays[name] for name in ("weights", "biases", "outputs"))
+        if weights.ndim != 2 or not biases.shape == outputs.shape == weights.shape[1:]:
+            raise ArtifactError("The network of the model is damaged", "Fit the model again")
+        return cls(weights, biases, outputs, float(arrays["constant"]), arrays["background"])
 
 
 def _times(X: np.ndarray, weights: np.ndarray) -> np.ndarray:

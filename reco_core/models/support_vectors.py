@@ -9,6 +9,7 @@ from typing import ClassVar, Mapping, Optional
 import numpy as np
 
 from ..deps import need
+from ..errors import ArtifactError
 from ..progress import SILENT, Progress
 from .options import SEARCH, Option, Value
 from .shapley import background_rows, plan_for
@@ -29,6 +30,11 @@ class VectorMachine:
     constant: float
     gamma: float
     background: np.ndarray
+
+    @property
+    def features(self) -> int:
+        """Number of features."""
+        return int(self.vectors.shape[1])
 
     def estimate(self, X: np.ndarray) -> np.ndarray:
         """Return the estimate of scaled rows, shape (n,)."""
@@ -89,9 +95,17 @@ class VectorMachine:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> VectorMachine:
-        """Return the machine that `to_arrays` took apart."""
-        return cls(arrays["vectors"], arrays["factors"], float(arrays["constant"]), float(arrays["gamma"]),
-                   arrays["background"])
+        """Return the machine that `to_arrays` took apart.
+
+        Raises
+        ------
+        ArtifactError
+            Its arrays do not fit together.
+        """
+        vectors, factors, background = (arrays[name] for name in ("vectors", "factors", "background"))
+        if vectors.ndim != 2 or factors.shape != vectors.shape[:1] or background.shape[1:] != vectors.shape[1:]:
+            raise ArtifactError("The support vectors of the model are damaged", "Fit the model again")
+        return cls(vectors, factors, float(arrays["constant"]), float(arrays["gamma"]), background)
 
 
 class SupportVectors(TabularModel):

@@ -25,6 +25,10 @@ INNER_FOLDS = 3
 class Learner(Protocol):
     """One fitted member in scaled numbers, as arrays."""
 
+    @property
+    def features(self) -> int:
+        """Number of features."""
+
     def estimate(self, X: np.ndarray) -> np.ndarray:
         """Return the estimate, shape (n,)."""
 
@@ -258,6 +262,10 @@ class TabularModel(Model):
                            for label in meta["members"]}
         model.members_ = {label: [cls.learner.from_arrays(unpack_arrays(blobs[f"{label}-{number:03d}.npz"]))
                                   for number in range(count)] for label, count in meta["members"].items()}
+        widths = {learner.features for learners in model.members_.values() for learner in learners}
+        if widths | {scaling.mean.size for scaling in model.scalings_.values()} != {len(model.features_)}:
+            raise ArtifactError(f"The weights of the model are not those of {len(model.features_)} drivers",
+                                "The model is damaged: fit it again")
         return model
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from reco_core.errors import ArtifactError, Cancelled, ConfigError, SampleError
+from reco_core.models.arrays import pack_arrays, unpack_arrays
 from reco_core.models.base import FittedModel
 from reco_core.models.ensemble import Recipe, fit_folds
 from reco_core.models.options import Option, read_options
 from reco_core.models.registry import model_class
+from reco_core.models.shapley import sampled_plan
 from reco_core.progress import Progress
 from tables import make_table
 
@@ -163,6 +165,38 @@ def test_contributions_are_shapley_values():
             + 2 * (worth(0, 1, 2) - worth(1, 2))) / 6
     np.testing.assert_allclose(model.contributions(table.X[:4])[:, 0], slow * table.y.std(), rtol=1e-4, atol=1e-3)
     assert len(machine.background) == 64
+
+
+def test_many_drivers():
+    """With ten drivers contributions are those of the sixteen orders, computed plainly, and add up all the same."""
+    table = make_table()
+    rng = np.random.default_rng(0)
+    wide = replace(table, X=np.column_stack([table.X, rng.normal(size=(len(table), 7))]),
+                   features=(*table.features, *"abcdefg"))
+    model = fitted("svr", wide)
+    machine, scaling = model.members_["all"][0], model.scalings_["all"]
+    Z = scaling.rows(wide.X[:5])
+
+    def worth(mask):
+        mixed = np.where(mask, Z[:, None], machine.background[None])
+        return machine.estimate(mixed.reshape(-1, 10)).reshape(len(Z), -1).mean(axis=1)
+
+    found = model.contributions(wide.X[:5])
+    np.testing.assert_allclose(found[:, :-1], sampled_plan(10).values(worth, 5) * table.y.std(), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(found.sum(axis=1), model.predict(wide.X[:5]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_damaged_weights_are_refused(name):
+    """Arrays that do not fit together, or belong to other drivers, are not used."""
+    meta, blobs = fitted(name, make_table()).to_parts()
+    with pytest.raises(ArtifactError, match="not those of 2 drivers"):
+        model_class(name).from_parts({**meta, "features": ["ta", "lai"]}, blobs)
+    arrays = unpack_arrays(blobs["all-000.npz"])
+    shorter = {"rf": "value", "svr": "factors", "bp_ann": "outputs"}[name]
+    arrays[shorter] = arrays[shorter][:-1]
+    with pytest.raises(ArtifactError, match="damaged"):
+        model_class(name).from_parts(meta, {**blobs, "all-000.npz": pack_arrays(arrays)})
 
 
 def test_search():
