@@ -24,7 +24,7 @@ from ..samples.footprints import Footprint
 from ..samples.overlaps import resolve_overlaps
 from ..version import __version__
 from ..vocabulary import canonical_name
-from ..vocabulary.calendar import SUB_DAILY, step_label
+from ..vocabulary.calendar import SUB_DAILY, step_label, step_start
 from ..vocabulary.ledger import ledger, ledger_lines
 from .texts import counted, names, pairs
 
@@ -77,18 +77,25 @@ def _networks(table: xr.Dataset) -> list[str]:
 def build_samples(*, observations: str, source: str, drivers: str | None, layers: list[str] | None,
                   layer_names: str | None, variables: str | None, units: str | None, start: str | None,
                   time_step: str, align: str, footprint: str, footprint_km: float, features: str | None,
-                  group_distance: float, missing: str, output: str, progress: Progress) -> dict[str, Any]:
+                  group_distance: float, missing: str, history: int, patch: int, output: str,
+                  progress: Progress) -> dict[str, Any]:
     """Join observations with drivers of the towers or of a grid and write the samples."""
     table = observation_files.open_observations(observations)
     asked = [canonical_name(name) or name.lower() for name in names(features)]
-    gridded = None
+    gridded, patches = None, {}
     if source == "grid":
         if not drivers and not layers:
             raise ConfigError("source=grid needs drivers", "Give drivers (a cube, file or folder) or layers")
         cube = open_drivers(drivers, layers or (), names(layer_names), variables=pairs(variables, "variables"),
                             units=pairs(units, "units"), start=start, time_step=time_step, align=align,
                             require=asked or None)
-        gridded = at_towers(table, cube, asked, Footprint(footprint, footprint_km), progress.span(0.05, 0.9))
+        gridded = at_towers(table, cube, asked, Footprint(footprint, footprint_km), progress.span(0.05, 0.8),
+                            whole=True)
+        if patch > 1:
+            patches = _patches_at(table, cube, gridded, patch, progress.span(0.8, 0.9))
+    elif patch > 1:
+        raise ConfigError(f"{patch} x {patch} cells around the towers are of a grid, but source=site takes drivers "
+                          "measured at the towers", "Set source=grid and give drivers, or leave out patch")
     elif footprint != "nearest":
         raise ConfigError(f"The footprint '{footprint}' is of a grid, but source=site takes drivers measured at the "
                           "towers", "Set source=grid and give drivers, or leave out the footprint")
@@ -96,7 +103,7 @@ def build_samples(*, observations: str, source: str, drivers: str | None, layers
         raise ConfigError("Gridded drivers are given, but source=site takes those measured at the towers",
                           "Set source=grid, or leave out drivers and layers")
     samples = build.build_samples(table, gridded, features=asked or None, group_distance=group_distance,
-                                  missing=missing)
+                                  missing=missing, history=history, patches=patches)
     progress(0.95, "Writing the samples")
     observation_files.write_samples(samples, output)
     sites, groups = (np.unique(samples[name].values.astype(str)).size for name in ("site", "group"))
@@ -109,13 +116,33 @@ def build_samples(*, observations: str, source: str, drivers: str | None, layers
 
 
 def at_towers(table: xr.Dataset, cube: xr.Dataset, asked: list[str], footprint: Footprint,
-              progress: Progress) -> xr.Dataset:
-    """Return the drivers of a grid at the towers and time steps of a table of observations."""
+              progress: Progress, *, whole: bool = False) -> xr.Dataset:
+    """Return the drivers of a grid at the towers and time steps of a table of observations, or at all of the grid."""
     grid = Grid.of(cube)
     x, y = from_lonlat(grid.crs_wkt, table["lon"].values, table["lat"].values)
     return collocate.extract(cube, list(table["site"].values), x, y, table["time"].values,
                              time_step=table.attrs["time_step"], names=asked or None, footprint=footprint,
-                             progress=progress, **lengths(grid))
+                             whole=whole, progress=progress, **lengths(grid))
+
+
+def _patches_at(table: xr.Dataset, cube: xr.Dataset, gridded: xr.Dataset, side: int,
+                progress: Progress) -> dict[str, np.ndarray]:
+    """Return the cells around the towers for each driver, at the time steps of `gridded`."""
+    if side % 2 == 0:
+        raise ConfigError(f"A patch of {side} x {side} cells has no middle", f"Give an odd number, such as {side + 1}")
+    grid = Grid.of(cube)
+    x, y = from_lonlat(grid.crs_wkt, table["lon"].values, table["lat"].values)
+    step, found = table.attrs["time_step"], {}
+    for number, name in enumerate(map(str, gridded.data_vars)):
+        progress(number / len(gridded.data_vars), f"Reading {side} x {side} cells of {name}")
+        cells = collocate.extract_patches(cube, name, list(table["site"].values), x, y,
+                                          footprint=Footprint("patch", cells=side),
+                                          wrap=360.0 if grid.is_geographic else None)[name]
+        if "time" in cells.dims:
+            cells = cells.assign_coords(time=step_start(cells["time"].values, step).astype("datetime64[ns]"))
+            cells = cells.reindex(time=step_start(gridded["time"].values, step).astype("datetime64[ns]"))
+        found[name] = cells.values
+    return found
 
 
 def lengths(grid: Grid) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class DependenceSample(Product):
             return
         if near.size > self.most:
             near = near[np.argpartition(key[near], self.most)[:self.most]]
-        values = np.hstack([block.X[near], phi[near, :len(self.names)]])
+        values = np.hstack([block.own[near], phi[near, :len(self.names)]])
         self._number = np.concatenate([self._number, number[near]])
         self._key = np.concatenate([self._key, key[near]])
         self._values = np.concatenate([self._values, values])

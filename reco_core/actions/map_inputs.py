@@ -53,7 +53,10 @@ def open_inputs(fitted: FittedModel, model_id: str, *, drivers: Optional[str], l
         progress.warn("The class layer is not used: the model is the same for all classes")
     options: dict[str, Any] = {
         "variables": pairs(variables, "variables"), "units": pairs(units, "units"), "start": start,
-        "time_step": time_step, "align": align, "period": period, "region": region}
+        "time_step": time_step, "align": align, "region": region}
+    around = fitted.context.past > 0 or fitted.context.climate  # time steps outside the period are read, too
+    if not around:
+        options["period"] = period
     try:
         ds = open_drivers(drivers, paths, given, **options, require=fitted.feature_names)
     except SchemaError:
@@ -61,7 +64,7 @@ def open_inputs(fitted: FittedModel, model_id: str, *, drivers: Optional[str], l
         raise
     if ds.attrs.get("notes"):
         progress.info(str(ds.attrs["notes"]))
-    return MapInputs(fitted, model_id, DriverReader(ds, fitted), Grid.of(ds))
+    return MapInputs(fitted, model_id, DriverReader(ds, fitted, period if around else None), Grid.of(ds))
 
 
 def _complain_of_missing(fitted: FittedModel, drivers: Optional[str], paths: list[str], given: list[str],

@@ -71,8 +71,8 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
              predictions: str, progress: Progress) -> dict[str, Any]:
     """Measure the skill of a model on sites it has not seen; write scores and estimates."""
     ds = open_samples(samples)
-    table = Table.of(ds)
     recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed)
+    table = Table.of(ds, recipe.context)
     found = cross_validate(table, recipe, scheme=scheme, folds=folds, assignments=assignments, processes=processes,
                            progress=progress.span(0.0, 0.95))
     rows = score_rows(found)
@@ -111,7 +111,7 @@ def fit_samples(samples: xr.Dataset, recipe: Recipe, *, folds: int = 10, process
     FittedModel
         With its skill on held-out sites in `scores`.
     """
-    table = Table.of(samples)
+    table = Table.of(samples, recipe.context)
     fold = assign_folds(table.group, folds, seed=recipe.seed)
     fitted = fit_folds(table, fold, recipe, processes=processes, progress=progress, features=_features(samples, table),
                        target_unit=samples["target"].attrs.get("units", ""), time_step=samples.attrs["time_step"],

@@ -165,6 +165,13 @@ DATA_STEPS = (
             Param("missing", "choice", "Missing drivers",
                   "keep leaves gaps to models that can handle them; drop removes such samples.",
                   default="keep", choices=("keep", "drop"), advanced=True),
+            Param("history", "integer", "Earlier time steps",
+                  "How many earlier time steps of every driver to keep with each sample, for models that look back: "
+                  "geoman takes 12.", default=0, minimum=0, maximum=120, advanced=True),
+            Param("patch", "integer", "Cells around",
+                  "Side of the square of cells around each tower to keep with each sample, an odd number, for models "
+                  "that look around: cnn_spei takes 3. Needs source=grid.", default=1, minimum=1, maximum=31,
+                  advanced=True),
         ),
         outputs=(
             output("output", "file_out", "Samples", "Sample table (NetCDF) with a CSV beside it.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 import numpy as np
 
 from ..models.base import Estimate, member_variance
+from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
 from .shap_tables import TableExplainer
 from .tree_shap import contributions
@@ -54,7 +55,8 @@ class Engine:
 
         Parameters
         ----------
-        X : array of shape (n, p) [units of the features]
+        X : array of shape (n, width) [units of the features]
+            The features and behind them what the model's `context` asks for.
         stratum : array of str, shape (n,), optional
             Class of each row, for models with strata.
 
@@ -69,9 +71,9 @@ class Engine:
         return estimate, phi
 
     def _pieces(self, X: np.ndarray, stratum: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Explained:
-        n, features = X.shape
+        n = len(X)
         whole = Estimate(np.empty(n), np.empty(n), np.empty(n))
-        phi = np.empty((n, features + 1)) if explain else None
+        phi = np.empty((n, len(self.fitted.features) + 1)) if explain else None
         for start in range(0, n, self.rows_at_once):
             end = min(start + self.rows_at_once, n)
             rows = np.ascontiguousarray(X[start:end], dtype="float32")
@@ -89,7 +91,7 @@ class Engine:
     def _piece(self, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Explained:
         folds = self.fitted.folds
         means, variances = np.empty((2, len(folds), len(rows)))
-        total = np.zeros((len(rows), rows.shape[1] + 1)) if explain else None
+        total = np.zeros((len(rows), len(self.fitted.features) + 1)) if explain else None
         for number, model in enumerate(folds):
             part = progress.span(number / len(folds), (number + 1) / len(folds))
             if hasattr(model, "boosters") and not self.plain:
@@ -104,22 +106,20 @@ class Engine:
 
     def _split(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress) -> np.ndarray:
         """Return the contributions of a model without boosters: by tables where it consists of trees."""
-        result = np.zeros((len(rows), rows.shape[1] + 1))
+        result = np.zeros((len(rows), len(self.fitted.features) + 1))
         left = np.ones(len(rows), dtype=bool)
-        parts = _parts(model, labels)
+        parts = [] if self.plain else _parts(model.route(rows, labels))
         for number, (label, at) in enumerate(parts):
-            trees = () if self.plain else model.forests(label, self.members)
-            tables = [found for found in map(self._tables_of, trees) if found is not None]
-            whole = np.arange(len(rows))[at]
-            whole = whole[np.isfinite(rows[whole]).all(axis=1)]  # how gaps are filled is the model's own affair
-            if not tables or len(tables) < len(trees):
+            tables = [(weight, self._tables_of(trees)) for weight, trees in model.forests(label, self.members)]
+            if not tables or any(table is None for _, table in tables):
                 continue
+            part = progress.span(number / len(parts), (number + 1) / len(parts))
+            whole = np.arange(len(rows))[at]
+            seen = model.seen(rows[whole])
+            known = np.isfinite(seen).all(axis=1)  # how gaps are filled is the model's own affair
+            whole, seen = whole[known], np.ascontiguousarray(seen[known], dtype="float32")
+            result[whole] = model.to_features(_weighted(tables, seen, part))
             left[whole] = False
-            for k, table in enumerate(tables):
-                first = number + k / len(tables)
-                part = progress.span(first / len(parts), (first + 1 / len(tables)) / len(parts))
-                result[whole] += table.contributions(rows[whole], part)
-            result[whole] /= len(tables)
         if left.any():
             own = None if labels is None else labels[left]
             result[left] = model.contributions(rows[left], stratum=own, members=self.members)
@@ -127,14 +127,15 @@ class Engine:
 
     def _tables_of(self, trees: Any) -> Optional[TableExplainer]:
         if id(trees) not in self._known:
-            self._known[id(trees)] = TableExplainer.of_mean(trees)
+            forest = isinstance(trees, TreeArrays)
+            self._known[id(trees)] = TableExplainer.of_mean(trees) if forest else TableExplainer.of(trees)
         return self._known[id(trees)]
 
     def _boosted(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray],
                  fold: tuple[np.ndarray, np.ndarray], total: Optional[np.ndarray], progress: Progress) -> None:
         """Fill in mean and variance over a model's boosters and add its contributions to `total`."""
         mean, variance = fold
-        parts = _parts(model, labels)
+        parts = _parts(model.route(rows, labels))
         for number, (label, at) in enumerate(parts):
             boosters = model.boosters(label, self.members)  # type: ignore[attr-defined]
             own = rows[at]
@@ -151,9 +152,7 @@ class Engine:
     def _booster(self, booster: Any, rows: np.ndarray, progress: Progress, *,
                  explain: bool) -> tuple[np.ndarray, Optional[np.ndarray]]:
         """Return the estimate of one booster and, if wanted, its contributions."""
-        if id(booster) not in self._known:
-            self._known[id(booster)] = TableExplainer.of(booster)
-        tables = self._known[id(booster)]
+        tables = self._tables_of(booster)
         if tables is None:
             progress(0.0)
             values = booster.inplace_predict(rows, validate_features=False)
@@ -174,9 +173,19 @@ def rows_for(memory_gb: float, folds: int) -> int:
     return int(np.clip(SHARE_OF_MEMORY * memory_gb * 1e9 / bytes_per_row(folds), FEWEST_ROWS, ROWS_AT_ONCE))
 
 
-def _parts(model: Model, labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:
-    """Return each class with the rows it has."""
-    if labels is None or not model.per_class:
+def _weighted(tables: Sequence[tuple[float, Optional[TableExplainer]]], rows: np.ndarray,
+              progress: Progress) -> np.ndarray:
+    """Return the weighted sum of what tables make of the same rows, shape (n, q + 1)."""
+    phi = np.zeros((len(rows), rows.shape[1] + 1))
+    for number, (weight, table) in enumerate(tables):
+        assert table is not None
+        phi += weight * table.contributions(rows, progress.span(number / len(tables), (number + 1) / len(tables)))
+    return phi
+
+
+def _parts(labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:
+    """Return each label with the rows it has."""
+    if labels is None:
         return [("all", slice(None))]
     return [(str(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
 

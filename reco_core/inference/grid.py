@@ -10,8 +10,10 @@ import numpy as np
 
 from ..errors import ArtifactError, GridError
 from ..io.driver_values import check_range
-from ..vocabulary.calendar import step_label
+from ..models.context import Context
+from ..vocabulary.calendar import parse_period, step_label
 from ..vocabulary.variables import CLASS_FAMILIES, IGBP_CODES
+from .surroundings import Surroundings, earlier_gaps, window
 from .tiles import Tile
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 CLASS_VARIABLE = "igbp"
 OUTSIDE = "outside the region"
+NOTHING = Context()
 NO_CLASS = "of a land-cover class the model does not know"
 
 
@@ -28,8 +31,9 @@ NO_CLASS = "of a land-cover class the model does not know"
 class Block:
     """The cells and time steps of a tile that can be estimated, as rows.
 
-    `X` has shape (n, p) in the order of the model's features; `stratum` holds their class
-    labels or is None; `index` says where each row lies in `shape` = (time steps, rows, columns).
+    `X` has shape (n, width), the p features in their order and then the surroundings that the model
+    wants to see; `stratum` holds their class labels or is None; `index` says where each row lies in
+    `shape` = (time steps, rows, columns).
     """
 
     tile: Tile
@@ -38,6 +42,12 @@ class Block:
     index: np.ndarray
     X: np.ndarray
     stratum: Optional[np.ndarray]
+    features: int
+
+    @property
+    def own(self) -> np.ndarray:
+        """The features of the rows without their surroundings, shape (n, p)."""
+        return self.X[:, :self.features]
 
     def grid(self, values: np.ndarray) -> np.ndarray:
         """Return rows of shape (n,) as a float32 map of `shape`, NaN where there is no row."""
@@ -56,21 +66,39 @@ class DriverReader:
         May have a boolean variable `inside` (y, x) and, for models with one model per
         class, a variable `igbp` (y, x) of class codes.
     fitted : FittedModel
+    period : str, optional
+        FIRST/LAST: the time steps that are mapped; the others serve as their surroundings.
     """
 
     drivers: xr.Dataset
     fitted: FittedModel
+    period: Optional[str] = None
     missing: Counter = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         check_fits(self.drivers, self.fitted)
         self.names = list(self.fitted.feature_names)
-        self.times = np.asarray(self.drivers["time"].values, dtype="datetime64[D]")
+        self.context: Context = self.fitted.context
+        times = np.asarray(self.drivers["time"].values, dtype="datetime64[D]")
+        first, last = parse_period(self.period)
+        mapped = np.arange(times.size) if first is None else np.flatnonzero((times >= first) & (times <= last))
+        if mapped.size == 0:
+            raise GridError(f"The drivers have no time step in {self.period}: they have "
+                            f"{step_label(times[0], self.fitted.time_step)} to "
+                            f"{step_label(times[-1], self.fitted.time_step)}", "Give another period")
+        self._first = int(mapped[0])
+        self.times = times[mapped]
         self.labels = [step_label(time, self.fitted.time_step) for time in self.times]
+        self._around = Surroundings(self.drivers, self.names, self.context)
         self.height, self.width = self.drivers.sizes["y"], self.drivers.sizes["x"]
         self._classes = _class_table(self.fitted.strata) if self.fitted.strata else None
         static = [name for name in self.names if "time" not in self.drivers[name].dims]
         self._order = static + [name for name in self.names if name not in static]
+
+    @property
+    def per_pixel(self) -> float:
+        """What the surroundings hold for each pixel of a tile [bytes]."""
+        return 0.0 if self.context.is_empty else self._around.per_pixel
 
     @property
     def classes_move(self) -> bool:
@@ -93,19 +121,36 @@ class DriverReader:
         for name in self._order:
             if not usable.any():
                 return None
-            values = self._window(name, tile, steps, inside)
-            gap = np.broadcast_to(~np.isfinite(values), shape)
-            self.missing[f"without '{name}'"] += int((gap & usable).sum())
-            usable &= ~gap
-            columns[name] = np.broadcast_to(values, shape)
+            columns[name] = self._window(name, tile, steps, inside)
+            self._leave_out(usable, name, columns[name])
         index = np.flatnonzero(usable)
         if index.size == 0:
             return None
-        X = np.empty((index.size, len(self.names)), dtype="float32")
+        X = np.empty((index.size, self.context.width(len(self.names))), dtype="float32")
+        past = self.context.past
         for k, name in enumerate(self.names):
-            X[:, k] = columns[name].reshape(-1)[index] if columns[name].flags.c_contiguous else columns[name][usable]
+            own = np.broadcast_to(columns[name][past:] if len(columns[name]) > 1 else columns[name], shape)
+            X[:, k] = own.reshape(-1)[index] if own.flags.c_contiguous else own[usable]
+        if not self.context.is_empty:
+            times, rows, cols = np.unravel_index(index, shape)
+            self._around.fill(X, [columns[name] for name in self.names], (times, rows, cols), tile, self._cube(steps))
         stratum = None if labels is None else np.broadcast_to(labels, shape)[usable]
-        return Block(tile, steps, shape, index, X, stratum)
+        return Block(tile, steps, shape, index, X, stratum, len(self.names))
+
+    def _leave_out(self, usable: np.ndarray, name: str, values: np.ndarray) -> None:
+        """Take out cells without a driver, now or in the time steps before, and count them."""
+        past = self.context.past if "time" in self.drivers[name].dims else 0
+        own = np.broadcast_to(np.isfinite(values[past:]), usable.shape)
+        self.missing[f"without '{name}'"] += int((~own & usable).sum())
+        usable &= own
+        if past:
+            gap = earlier_gaps(values, past)
+            self.missing[f"without the {past} earlier time steps of '{name}'"] += int((gap & usable).sum())
+            usable &= ~gap
+
+    def _cube(self, steps: slice) -> slice:
+        """Return time steps of the map as the drivers count them."""
+        return slice(self._first + steps.start, self._first + steps.stop)
 
     def _inside(self, tile: Tile, steps: slice) -> np.ndarray:
         """Return which cells lie inside the region, shape (y, x)."""
@@ -120,28 +165,25 @@ class DriverReader:
         times = steps.stop - steps.start
         if self._classes is None:
             return usable, None
-        codes = self._values(CLASS_VARIABLE, tile, steps)
+        codes = window(self.drivers[CLASS_VARIABLE], tile, self._cube(steps))
         whole = np.isfinite(codes) & (codes == np.round(codes)) & (codes >= 0) & (codes <= 255)
         labels = self._classes[np.where(whole, codes, 0).astype(int)]
         unknown = labels == ""
         self.missing[NO_CLASS] += int((unknown & usable).sum()) * (times if len(codes) == 1 else 1)
         return usable & ~unknown, labels
 
-    def _values(self, name: str, tile: Tile, steps: slice) -> np.ndarray:
-        """Return a window of a driver, shape (time, y, x), with one time step if it is static."""
-        window = self.drivers[name].isel(y=tile.rows, x=tile.columns)
-        if "time" in window.dims:
-            return window.isel(time=steps).transpose("time", "y", "x").values
-        return window.transpose("y", "x").values[None]
-
     def _window(self, name: str, tile: Tile, steps: slice, inside: np.ndarray) -> np.ndarray:
-        """Return a window of a driver like `_values`, after checking its range inside the region."""
-        values = self._values(name, tile, steps)
-        source = str(self.drivers[name].attrs.get("source", "the drivers"))
-        for step, layer in enumerate(values, steps.start):
-            static = "time" not in self.drivers[name].dims
+        """Return a window of a driver with its earlier time steps, after checking its range inside the region."""
+        variable, cube = self.drivers[name], self._cube(steps)
+        values = window(variable, tile, cube, before=self.context.past)
+        source = str(variable.attrs.get("source", "the drivers"))
+        static = "time" not in variable.dims
+        for step, layer in enumerate(values, cube.start - self.context.past):
+            if step < 0 and not static:
+                continue  # before the first time step
             seen = layer if inside.all() else np.where(inside, layer, np.nan)
-            check_range(name, seen, source if static else f"{source}, time step {self.labels[step]}")
+            when = "" if static else step_label(self.drivers["time"].values[step], self.fitted.time_step)
+            check_range(name, seen, f"{source}, time step {when}" if when else source)
         return values
 
     def nothing_valid(self) -> GridError:
@@ -191,6 +233,7 @@ def _class_table(strata: Sequence[str]) -> np.ndarray:
     return table
 
 
-def bytes_per_value(features: int) -> float:
+def bytes_per_value(features: int, context: Context = NOTHING) -> float:
     """Return what reading holds for each pixel and time step [bytes]: drivers, rows and their index."""
-    return 4.0 * features * 2 + 8 + 2
+    rows = 4.0 * context.width(features) + (0 if context.is_empty else 3 * 8)
+    return 4.0 * features + rows + 8 + 2

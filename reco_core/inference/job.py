@@ -100,12 +100,13 @@ class MapJob:
         """Return the tiles of this job."""
         features = len(self.reader.names)
         # mean, spread, seed spread and applicability as rows, one of them as a map; contributions
-        per_value = bytes_per_value(features) + 4 * 8 + 2 * 8
+        per_value = bytes_per_value(features, self.reader.context) + 4 * 8 + 2 * 8
         if self._explains:
             per_value += 8.0 * (features + 1)
         return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
                           per_value=per_value + sum(p.per_value for p in self.products),
-                          per_pixel=sum(p.per_pixel for p in self.products), memory_gb=self.memory_gb)
+                          per_pixel=sum(p.per_pixel for p in self.products) + self.reader.per_pixel,
+                          memory_gb=self.memory_gb)
 
     def run(self, progress: Progress = SILENT) -> None:
         """Work through all tiles.
@@ -146,7 +147,7 @@ class MapJob:
             self._check(phi, found.mean)
         else:
             found = self.engine.estimate(block.X, block.stratum, progress.span(0.0, 0.9))
-        return Estimates(block, *found, phi, self._near(block.X, progress.span(0.9, 1.0)))
+        return Estimates(block, *found, phi, self._near(block.own, progress.span(0.9, 1.0)))
 
     def _near(self, X: np.ndarray, progress: Progress) -> Optional[np.ndarray]:
         """Return the applicability of rows, if a product wants it."""

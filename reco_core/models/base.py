@@ -13,6 +13,7 @@ from ..progress import SILENT, Progress
 from ..vocabulary.calendar import TIME_STEPS
 from ..vocabulary.kinds import FLUX_KINDS
 from ..vocabulary.variables import GROUPS
+from .context import Context
 from .table import Table
 
 MEMBERS = ("all", "one_per_fold")
@@ -100,7 +101,6 @@ class Model:
     """
 
     name: ClassVar[str] = ""
-    context: ClassVar[dict[str, int]] = {}
     seeded: ClassVar[bool] = False
     weighted: ClassVar[bool] = False  # whether `weights` has a meaning
     planned_members = 1
@@ -113,6 +113,11 @@ class Model:
         self.alpha = alpha
         self.settings = settings
         self.classes = tuple(classes)
+
+    @property
+    def context(self) -> Context:
+        """What the method sees besides the drivers of a row; its settings may decide it."""
+        return Context()
 
     def lacking(self, features: Sequence[str]) -> tuple[str, ...]:
         """Return in words what the method needs and the features do not have; nothing where it takes any features."""
@@ -136,7 +141,8 @@ class Model:
 
         Parameters
         ----------
-        X : array of shape (n, p) [units of the drivers]
+        X : array of shape (n, width) [units of the drivers]
+            The p drivers and behind them what `context` asks for.
         y : array of shape (n,) [unit of the target]
         group : array of shape (n,)
             Rows of one group are never on both sides of a split.
@@ -163,13 +169,29 @@ class Model:
                       members: str = "all") -> np.ndarray:
         """Return contributions and, in the last column, the base value; rows add up to `predict`.
 
-        Shape (n, p + 1) [unit of the target].
+        Shape (n, p + 1) [unit of the target]: what the surroundings of a driver contribute counts as its own.
         """
         return np.empty((len(X), X.shape[1] + 1))
 
-    def forests(self, label: str = "all", members: str = "all") -> Sequence[Any]:
-        """Return the trees of each member that serves a class, where the method is a mean of trees."""
+    def route(self, X: np.ndarray, stratum: Optional[np.ndarray]) -> Optional[np.ndarray]:
+        """Return the label of what serves each row, shape (n,), or None where one thing serves all."""
+        return stratum if self.per_class else None
+
+    def forests(self, label: str = "all", members: str = "all") -> Sequence[tuple[float, Any]]:
+        """Return the trees that serve a label, each with its weight, where the method is made of trees.
+
+        The estimate is the sum of weight times what the trees estimate: those of `TreeArrays` (their mean) or of a
+        booster of xgboost. They see the columns that `seen` returns.
+        """
         return ()
+
+    def seen(self, X: np.ndarray) -> np.ndarray:
+        """Return the columns that the trees of the method see, shape (n, q)."""
+        return X
+
+    def to_features(self, phi: np.ndarray) -> np.ndarray:
+        """Return contributions of the columns that `seen` returns, (n, q + 1), as those of the drivers, (n, p + 1)."""
+        return phi
 
     def parameters(self) -> list[ParameterRow]:
         """Return the parameters that fitting found, where they mean something to people."""
@@ -243,6 +265,11 @@ class FittedModel:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
+    def context(self) -> Context:
+        """What the model sees besides the drivers of a row."""
+        return self.folds[0].context if self.folds else Context()
+
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of X."""
         return tuple(feature.name for feature in self.features)
@@ -269,7 +296,8 @@ class FittedModel:
 
         Parameters
         ----------
-        X : array of shape (n, p) [units of the features]
+        X : array of shape (n, width) [units of the features]
+            The features and behind them what `context` asks for.
         stratum : array of str, shape (n,), optional
             Class of each row, for models with strata.
         members : {"all", "one_per_fold"}
@@ -296,9 +324,11 @@ class FittedModel:
     def _check(self, X: np.ndarray, stratum: Optional[np.ndarray], members: str) -> None:
         if members not in MEMBERS:
             raise ConfigError(f"'{members}' is no choice of members", "Choose: " + ", ".join(MEMBERS))
-        if X.ndim != 2 or X.shape[1] != len(self.features):
-            raise ArtifactError(f"The model has {len(self.features)} features; the table has shape {X.shape}",
-                                "Give one column per feature: " + ", ".join(self.feature_names))
+        width = self.context.width(len(self.features))
+        if X.ndim != 2 or X.shape[1] != width:
+            behind = "" if self.context.is_empty else f" and {width} columns with their surroundings"
+            raise ArtifactError(f"The model has {len(self.features)} features{behind}; the table has shape {X.shape}",
+                                f"Give one column per feature: {', '.join(self.feature_names)}")
         if not self.strata:
             return
         if stratum is None:

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import SampleError
 from ..progress import SILENT, Progress
 from .base import Feature, FittedModel, Model, default_seeds
+from .context import Context
 from .crew import Crew
 from .registry import make_model
 from .table import Table
@@ -28,6 +29,11 @@ class Recipe:
     settings: Any = None
     seeds: tuple[int, ...] = default_seeds(20)
     seed: int = 0
+
+    @property
+    def context(self) -> Context:
+        """What the model sees besides the drivers of a row; the table must be made with it."""
+        return make_model(self.name, settings=self.settings).context
 
     def model(self, table: Table) -> Model:
         """Return a model that is not fitted yet and knows the classes of the whole table."""
@@ -80,9 +86,9 @@ def fit_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, processes: int 
     overall = np.full(len(table), np.nan)
     overall[known] = fitted.estimate(table.X[known], stratum=table.stratum[known])[0]
     progress(0.95, "Measuring the importance of the drivers")
-    reference = {"X": table.X, "y": table.y, "fold": np.asarray(fold), "group": table.group, "site": table.site,
-                 "stratum": table.stratum, "held_out": held_out, "overall": overall,
-                 "weights": importance(fitted, table.take(known))}
+    reference = {"X": table.X[:, :len(table.features)], "y": table.y, "fold": np.asarray(fold),
+                 "group": table.group, "site": table.site, "stratum": table.stratum, "held_out": held_out,
+                 "overall": overall, "weights": importance(fitted, table.take(known))}
     return replace(fitted, reference=reference)
 
 

@@ -51,5 +51,6 @@ class RandomForest(TabularModel):
                 forest.fit(X.astype("float32"), y, sample_weight=weight)
         return TreeArrays.of([tree.tree_ for tree in forest.estimators_], X.shape[1])
 
-    def forests(self, label: str = "all", members: str = "all") -> Sequence[Any]:
-        return tuple(self._parts(np.empty((1, 0)), np.array([label]), members)[0][1])
+    def forests(self, label: str = "all", members: str = "all") -> Sequence[tuple[float, Any]]:
+        trees = self._parts(np.empty((1, 0)), np.array([label]), members)[0][1]
+        return [(1.0 / len(trees), forest) for forest in trees]

@@ -9,9 +9,10 @@ import xarray as xr
 
 from ..errors import ConfigError, SampleError, SchemaError
 from ..vocabulary import canonical_name, check_observations, period_unit, variable
-from ..vocabulary.calendar import TIME_STEPS, step_days, step_label
+from ..vocabulary.calendar import TIME_STEPS, step_days, step_label, step_number
 from ..vocabulary.ledger import add_history, join_ledgers, ledger, ledger_lines, note, set_ledger
 from ..vocabulary.variables import IGBP_CODES
+from . import surroundings
 from .grouping import tower_groups
 
 NOT_DRIVERS = ("qc", "uncertainty", "uncertainty_partitioning")
@@ -20,8 +21,8 @@ RANGE_SLACK = 1e-4
 
 
 def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *,
-                  features: Sequence[str] | None = None, group_distance: float = 1.0,
-                  missing: str = "keep") -> xr.Dataset:
+                  features: Sequence[str] | None = None, group_distance: float = 1.0, missing: str = "keep",
+                  history: int = 0, patches: Mapping[str, np.ndarray] | None = None) -> xr.Dataset:
     """Join observations with drivers: one sample per site and time step that has the flux.
 
     Parameters
@@ -29,18 +30,26 @@ def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *
     observations : xarray.Dataset
         Observations after quality control [g C m-2 d-1].
     drivers : xarray.Dataset, optional
-        Drivers (site, time) taken from a grid (see `collocate.extract`); those measured at the sites if not given.
+        Drivers (site, time) taken from a grid (see `collocate.extract`), at the time steps of the observations and
+        perhaps more; those measured at the sites if not given.
     features : sequence of str, optional
         Drivers that models shall see, in this order; all there are if not given.
     group_distance : float [km]
         Towers nearer than this are one group.
     missing : {'keep', 'drop'}
         Whether samples with gaps in their drivers stay.
+    history : int
+        Earlier time steps of every driver to keep with each sample.
+    patches : mapping of driver to array of shape (site, time, k, k), optional
+        The cells around the towers at the time steps of `drivers`, as `collocate.extract_patches` gives them; static
+        drivers (site, k, k).
 
     Returns
     -------
     xarray.Dataset
-        Samples; `target` in g C m-2 per time step.
+        Samples; `target` in g C m-2 per time step. `climate` (sample, driver, month) holds the mean of each
+        driver in each month of the year, `history` (sample, driver, lag) the earlier time steps, `patch`
+        (sample, driver, dy, dx) the cells around.
 
     Raises
     ------
@@ -59,8 +68,9 @@ def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *
     at_site, at_time = np.nonzero(np.isfinite(observations[flux].values))
     table = observations if drivers is None else drivers
     asked = _asked(features)
-    columns = {name: _column(table, observations, name)[at_site, at_time]
-               for name in (asked or _there(table, flux))}
+    place = _places(table["time"].values, observations["time"].values, step)[at_time]
+    series = {name: _column(table, observations, name) for name in (asked or _there(table, flux))}
+    columns = {name: values[at_site, place] for name, values in series.items()}
     out = _rows(observations, at_site, at_time, group_distance)
     set_ledger(out, join_ledgers([ledger(observations), ledger(table) if drivers is not None else []]))
     if drivers is not None and all(np.isnan(values).all() for values in columns.values()):
@@ -77,12 +87,20 @@ def build_samples(observations: xr.Dataset, drivers: xr.Dataset | None = None, *
     out.attrs.update(reco_kind="samples", flux_kind=flux, time_step=step, features=",".join(kept),
                      history=observations.attrs.get("history", ""), citation=observations.attrs.get("citation", ""),
                      drivers_source="site" if drivers is None else "grid")
+    rows = surroundings.Rows(at_site, place, table["time"].values, step)
+    out = out.assign(surroundings.around(rows, {name: series[name] for name in kept}, history, patches or {}))
     if drivers is not None and "footprint" in drivers.attrs:
         out.attrs["footprint"] = drivers.attrs["footprint"]
     out = _finish(_one_network(out, observations, at_site), kept, missing)
     how = f" ({out.attrs['footprint']})" if "footprint" in out.attrs else ""
     add_history(out, f"samples of {flux} with {', '.join(kept)} from the {out.attrs['drivers_source']}{how}")
     return out
+
+
+def _places(there: np.ndarray, wanted: np.ndarray, step: str) -> np.ndarray:
+    """Return where each time step wanted stands among those that are there."""
+    have, ask = step_number(there, step), step_number(wanted, step)
+    return np.searchsorted(have, ask) if have.size != ask.size or (have != ask).any() else np.arange(ask.size)
 
 
 def _asked(features: Sequence[str] | None) -> list[str]:
@@ -107,7 +125,7 @@ def _column(table: xr.Dataset, observations: xr.Dataset, name: str) -> np.ndarra
             raise SampleError(f"There is no driver '{name}' in the observations",
                               f"There are: {there}; take others from a grid with source=grid")
         raise SampleError(f"There is no driver '{name}' in the grid", f"There are: {there}")
-    shape = (observations.sizes["site"], observations.sizes["time"])
+    shape = (observations.sizes["site"], table.sizes["time"])
     values = found.values if found.ndim == 2 else found.values[:, None]
     return np.broadcast_to(values, shape)
 

@@ -23,7 +23,8 @@ CLASSES = ("igbp", "texture")
 
 def extract(drivers: xr.Dataset, sites: Sequence[str], x: np.ndarray, y: np.ndarray, times: np.ndarray, *,
             time_step: str, names: Sequence[str] | None = None, wrap: float | None = None,
-            footprint: Footprint = NEAREST, metres: float = 1.0, progress: Progress = SILENT) -> xr.Dataset:
+            footprint: Footprint = NEAREST, metres: float = 1.0, whole: bool = False,
+            progress: Progress = SILENT) -> xr.Dataset:
     """Read drivers at towers; only windows around towers are read from the grid.
 
     Parameters
@@ -45,6 +46,8 @@ def extract(drivers: xr.Dataset, sites: Sequence[str], x: np.ndarray, y: np.ndar
         What is read at a tower: its cell, bilinear, or the mean of a square. Classes always take the cell.
     metres : float [m]
         Length of a unit of a projected grid.
+    whole : bool
+        Add the other time steps of the drivers to those wanted.
 
     Returns
     -------
@@ -59,6 +62,10 @@ def extract(drivers: xr.Dataset, sites: Sequence[str], x: np.ndarray, y: np.ndar
     """
     found = _names(check_drivers(drivers), names)
     at_time = _match_times(drivers, times, time_step, found)
+    if whole and "time" in drivers.dims and any("time" in drivers[name].dims for name in found):
+        every = [step_start(values, time_step) for values in (times, drivers["time"].values)]
+        times = np.unique(np.concatenate(every)).astype("datetime64[ns]")
+        at_time = _match_times(drivers, times, time_step, found)
     axes = _axes(drivers, wrap, metres)
     cells = footprint_cells(x, y, axes, footprint)
     out = _start(drivers, sites, x, y, times, cells)

@@ -41,6 +41,38 @@ def step_days(times: np.ndarray, time_step: str) -> np.ndarray:
     return np.full(start.shape, 7.0 if time_step == "week" else 1.0)
 
 
+def step_number(times: np.ndarray, time_step: str) -> np.ndarray:
+    """Return the number of each step, counted without gaps from one to the next.
+
+    Examples
+    --------
+    >>> step_number(np.array(["2003-12-27", "2004-01-01"], "datetime64[D]"), "8day").tolist()
+    [92183, 92184]
+    """
+    days = np.asarray(times, dtype="datetime64[D]")
+    year = days.astype("datetime64[Y]").astype("int64") + 1970
+    if time_step in _COMPOSITES:
+        length = _COMPOSITES[time_step]
+        in_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype("int64")
+        return year * -(-366 // length) + in_year // length
+    if time_step == "month":
+        return days.astype("datetime64[M]").astype("int64")
+    return {"year": year, "week": days.astype("int64") // 7}.get(time_step, days.astype("int64"))
+
+
+def step_day(times: np.ndarray, time_step: str) -> np.ndarray:
+    """Return the day of the year in the middle of each step.
+
+    Examples
+    --------
+    >>> step_day(np.array(["2003-01-01", "2003-02-01"], "datetime64[D]"), "month")
+    array([16.5, 46. ])
+    """
+    start = step_start(times, time_step)
+    first = start.astype("datetime64[Y]").astype("datetime64[D]")
+    return (start - first).astype("float64") + 1 + step_days(times, time_step) / 2
+
+
 def step_label(time: np.datetime64, time_step: str) -> str:
     """Return the band description of a step: YYYY, YYYY-MM or YYYY-MM-DD."""
     width = {"year": 4, "month": 7}.get(time_step, 10)

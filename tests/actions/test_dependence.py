@@ -25,7 +25,7 @@ def feed(sample, size):
             index = np.flatnonzero(number % 7 > 0)
             x = number[index].astype(float)
             block = SimpleNamespace(tile=SimpleNamespace(row0=row, col0=column), steps=slice(0, STEPS), shape=shape,
-                                    index=index, X=np.stack([x, 2 * x], axis=1))
+                                    index=index, own=np.stack([x, 2 * x], axis=1))
             phi = np.stack([3 * x, 4 * x, np.ones_like(x)], axis=1)
             sample.add(SimpleNamespace(block=block, contributions=phi))
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from reco_core import world
 from reco_core.actions.models import fit_samples
 from reco_core.models.base import FittedModel
 from reco_core.models.ensemble import Recipe
+from reco_core.samples.surroundings import Rows, around
 from reco_core.vocabulary import period_unit, variable
 from reco_core.vocabulary.calendar import step_days
 
 NAMES = ("ta", "lai", "soc_0")
+HISTORY = 4
 SETTINGS = {"n_estimators": 25, "early_stopping": 0, "learning_rate": 0.2}
 
 
@@ -29,8 +32,17 @@ def small_samples(towers: int = 24, years: int = 4) -> xr.Dataset:
                      "weight": ("sample", np.ones(len(table)))})
     ds = ds.assign_coords({name: ("sample", table[name].to_numpy()) for name in ("site", "lat", "lon", "igbp")})
     ds = ds.assign_coords(time=("sample", times), group=("sample", table["site"].str[-3:].astype(int).to_numpy()))
+    ds = ds.assign(_around(table))
     return ds.assign_attrs(reco_kind="samples", flux_kind="reco", time_step="month", features=",".join(NAMES),
                            history="synthetic world", citation="", drivers_source="site")
+
+
+def _around(table: pd.DataFrame) -> dict:
+    """Return what lies around the samples: monthly means, and some earlier time steps."""
+    series = {name: table.pivot(index="site", columns="time", values=name) for name in NAMES}
+    sites, times = series["ta"].index, series["ta"].columns.to_numpy(dtype="datetime64[ns]")
+    rows = Rows(sites.get_indexer(table["site"]), series["ta"].columns.get_indexer(table["time"]), times, "month")
+    return around(rows, {name: values.to_numpy() for name, values in series.items()}, HISTORY, {})
 
 
 @lru_cache(maxsize=8)
