@@ -110,6 +110,9 @@ def build_samples(*, observations: str, source: str, drivers: str | None, layers
     how = f", {samples.attrs['footprint']}" if footprint != "nearest" else ""
     lines = [f"{samples.sizes['sample']} samples at {sites} sites in {groups} tower groups",
              f"drivers ({samples.attrs['drivers_source']}{how}): {samples.attrs['features'].replace(',', ', ')}"]
+    around = [f"{history} earlier time steps"] * (history > 0) + [f"{patch} x {patch} cells"] * (patch > 1)
+    if around:
+        lines.append(f"kept with each sample: {' and '.join(around)}")
     told = ledger(table)
     return {"output": output, "summary": lines + _short([entry for entry in ledger(samples) if entry not in told]),
             "citations": _citations(samples), "details": {"ledger": ledger(samples)}}
