@@ -25,8 +25,8 @@ from modis import granule
 from reco_core.actions.satellite import screening
 from reco_core.deps import need
 from reco_core.drivers import indices, qa
-from reco_core.io.satellite_cube import satellite_dataset
-from reco_core.io.satellite_files import find_scenes
+from reco_core.io.satellite.cube import satellite_dataset
+from reco_core.io.satellite.files import find_scenes
 
 BANDS = {"red": "sur_refl_b01", "nir": "sur_refl_b02", "blue": "sur_refl_b03", "swir": "sur_refl_b06"}
 STATE = "sur_refl_state_500m"

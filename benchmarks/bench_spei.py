@@ -31,8 +31,8 @@ import xarray as xr
 from reco_core.deps import need
 from reco_core.drivers.water_balance import spei
 from reco_core.errors import MissingDependency
-from reco_core.io.cubes import CubeWriter
-from reco_core.io.grid import parse_crs
+from reco_core.io.rasters.cubes import CubeWriter
+from reco_core.io.rasters.grid import parse_crs
 
 SCALE, WIDEST, PIECE = 12, 3.09, 1000
 SAME = 1e-5  # the peer takes shapes below 1e-6 for 0

@@ -22,7 +22,7 @@ import pandas as pd
 from reco_core.evaluation.comparison import paired_difference
 from reco_core.evaluation.crossval import Predictions, cross_validate, score_rows
 from reco_core.evaluation.structure import compare_splits, likeness, mean_absolute, split_shares
-from reco_core.io.observation_files import read_observations
+from reco_core.io.observations.read import read_observations
 from reco_core.models.base import default_seeds
 from reco_core.models.causal_links import find_links
 from reco_core.models.ensemble import Recipe, fit_folds

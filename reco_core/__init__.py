@@ -21,8 +21,8 @@ _PUBLIC = {
     "RecoError": "errors",
     "Progress": "progress",
     "run_step": "actions",
-    "open_drivers": "io.driver_files", "open_observations": "io.observation_files",
-    "open_samples": "io.observation_files", "open_model": "actions.models",
+    "open_drivers": "io.drivers.files", "open_observations": "io.observations.read",
+    "open_samples": "io.observations.read", "open_model": "actions.models",
     "FittedModel": "models.base", "make_drivers": "world", "respiration": "world",
     "trend_maps": "trends", "score": "evaluation.metrics",
 }

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from reco_core.actions import run_step
-from reco_core.io.cubes import write_cube
-from reco_core.io.geotiff import read_series
-from reco_core.io.grid import Grid
-from reco_core.io.raster_read import RasterReader
+from reco_core.io.rasters.cubes import write_cube
+from reco_core.io.rasters.geotiff import read_series
+from reco_core.io.rasters.grid import Grid
+from reco_core.io.rasters.read import RasterReader
 from reco_core.vocabulary.calendar import step_days
 from reco_core.world import make_drivers, make_observations, respiration
 

@@ -10,14 +10,14 @@ import xarray as xr
 
 from .. import world
 from ..errors import ConfigError
-from ..io import observation_files
-from ..io.assemble import sources
-from ..io.cubes import write_cube
-from ..io.driver_files import open_drivers
+from ..io.drivers.files import open_drivers
 from ..io.files import atomic
-from ..io.geotiff import RasterWriter
-from ..io.grid import Grid, from_lonlat, parse_crs
-from ..io.qml import Style
+from ..io.observations import read as observation_files
+from ..io.observations.assemble import sources
+from ..io.rasters.cubes import write_cube
+from ..io.rasters.geotiff import RasterWriter
+from ..io.rasters.grid import Grid, from_lonlat, parse_crs
+from ..io.rasters.qml import Style
 from ..progress import Progress
 from ..samples import build, collocate, periods, quality
 from ..samples.footprints import Footprint

@@ -11,11 +11,11 @@ import xarray as xr
 
 from ..errors import ResourceError
 from ..inference.tiles import Clock, Tile, TilePlan, plan_tiles
-from ..io.cubes import CHUNK_SPACE, CubeWriter, open_cube
-from ..io.driver_files import open_drivers
-from ..io.driver_values import check_range
-from ..io.grid import Grid, lonlat
-from ..io.qml import Style
+from ..io.drivers.files import open_drivers
+from ..io.drivers.values import check_range
+from ..io.rasters.cubes import CHUNK_SPACE, CubeWriter, open_cube
+from ..io.rasters.grid import Grid, lonlat
+from ..io.rasters.qml import Style
 from ..progress import SILENT, Progress
 from ..version import __version__
 from ..vocabulary.calendar import step_label

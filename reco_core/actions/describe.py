@@ -6,8 +6,8 @@ from textwrap import wrap
 from typing import Any, Optional, Sequence
 
 from ..errors import ConfigError
-from ..io.describe import describe as look
-from ..io.description import Column, Description, number
+from ..io.describe.description import Column, Description, number
+from ..io.describe.files import describe as look
 from ..io.files import atomic
 from ..progress import Progress
 from ..report.description import Block, build_description

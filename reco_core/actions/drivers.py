@@ -6,10 +6,10 @@ from typing import Any
 
 import xarray as xr
 
-from ..io.cubes import open_cube, write_cube
-from ..io.driver_files import open_drivers
-from ..io.grid import Grid, crs_name
-from ..io.products import Product, products_told
+from ..io.drivers.files import open_drivers
+from ..io.drivers.products import Product, products_told
+from ..io.rasters.cubes import open_cube, write_cube
+from ..io.rasters.grid import Grid, crs_name
 from ..progress import Progress
 from ..vocabulary.calendar import step_label
 from .texts import counted, names, pairs

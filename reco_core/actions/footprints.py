@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 
 from ..errors import ResourceError, SchemaError
-from ..io.driver_files import open_drivers
+from ..io.drivers.files import open_drivers
 from ..io.footprint_files import write_footprints, write_patches
-from ..io.grid import Grid, from_lonlat
-from ..io.observation_files import open_observations
-from ..io.sites import read_sites
+from ..io.observations.read import open_observations
+from ..io.observations.sites import read_sites
+from ..io.rasters.grid import Grid, from_lonlat
 from ..progress import Progress
 from ..samples import collocate
 from ..samples.footprints import Footprint

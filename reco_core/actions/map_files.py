@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Iterator, Mapping, Optional, Sequence
 
 from ..errors import SchemaError
-from ..io.geotiff import RasterWriter, raster_tags
-from ..io.grid import Grid
-from ..io.qml import Style
+from ..io.rasters.geotiff import RasterWriter, raster_tags
+from ..io.rasters.grid import Grid
+from ..io.rasters.qml import Style
 
 
 class MapFiles:

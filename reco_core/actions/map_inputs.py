@@ -9,8 +9,8 @@ import xarray as xr
 
 from ..errors import RecoError, SchemaError
 from ..inference.grid import CLASS_VARIABLE, DriverReader
-from ..io.driver_files import open_drivers
-from ..io.grid import Grid
+from ..io.drivers.files import open_drivers
+from ..io.rasters.grid import Grid
 from ..models.base import FittedModel
 from ..progress import Progress
 from ..vocabulary.variables import VARIABLES

@@ -8,7 +8,7 @@ from typing import Any, Mapping, Optional
 
 from ..explain.engine import Engine, rows_for
 from ..inference.job import MapJob, Product
-from ..io.qml import Style, class_style
+from ..io.rasters.qml import Style, class_style
 from ..models.base import FittedModel
 from ..progress import Progress
 from ..version import __version__

@@ -12,9 +12,9 @@ import xarray as xr
 from ..errors import ConfigError, GridError, SampleError
 from ..inference.tiles import Clock, plan_tiles
 from ..io.artifact import model_id
-from ..io.geotiff import RasterWriter, raster_tags, read_series
-from ..io.grid import Grid
-from ..io.qml import Style
+from ..io.rasters.geotiff import RasterWriter, raster_tags, read_series
+from ..io.rasters.grid import Grid
+from ..io.rasters.qml import Style
 from ..progress import Progress
 from ..trends import AnnualSeries, trend_units
 from ..version import __version__

@@ -14,7 +14,7 @@ import xarray as xr
 from ..evaluation.crossval import Predictions, cross_validate, score_rows, summarise
 from ..io.artifact import read_artifact, write_artifact
 from ..io.files import atomic
-from ..io.observation_files import open_samples
+from ..io.observations.read import open_samples
 from ..models import causal_links
 from ..models.base import Feature, FittedModel, default_seeds
 from ..models.ensemble import Recipe, describe, fit_folds

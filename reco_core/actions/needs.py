@@ -9,7 +9,7 @@ from ..catalogue import MODELS, get_step
 from ..catalogue.derive import DERIVE_STEPS
 from ..drivers.indices import BANDS
 from ..drivers.phenology import NAMES as PHENOLOGY
-from ..io.description import Holds
+from ..io.describe.description import Holds
 from ..models.registry import make_model
 from ..vocabulary import VARIABLES
 from .water import HEIGHT, HUMIDITY, NEEDS, RADIATION

@@ -13,7 +13,7 @@ from ..trends import AnnualSeries, trend_maps
 from ..trends.maps import NAMES as TREND_NAMES
 
 if TYPE_CHECKING:
-    from ..io.geotiff import RasterWriter
+    from ..io.rasters.geotiff import RasterWriter
 
 # an estimate below 1 g C m-2 month-1, or as much per another time step, has no relative spread
 SMALL_ESTIMATE = {"month": 1.0, "year": 12.0, "16day": 16 / 30.4375, "8day": 8 / 30.4375, "week": 7 / 30.4375,

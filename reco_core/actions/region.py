@@ -12,7 +12,7 @@ from ..errors import Cancelled, ConfigError, RecoError, SampleError
 from ..io.artifact import model_id
 from ..io.dependence import FILENAME
 from ..io.files import atomic, remove, unfinished
-from ..io.observation_files import open_samples
+from ..io.observations.read import open_samples
 from ..models.base import Feature, FittedModel, default_seeds
 from ..models.ensemble import Recipe
 from ..progress import Progress

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import GridError, SchemaError
 from ..io.dependence import FILENAME, PREFIX, read_dependence
-from ..io.grid import Grid, crs_name, parse_crs
-from ..io.raster_read import RasterInfo, RasterReader
+from ..io.rasters.grid import Grid, crs_name, parse_crs
+from ..io.rasters.read import RasterInfo, RasterReader
 from ..progress import Progress
 from ..report.inputs import Driver, Frame
 from ..report.tally import SEASONS, Coarse, Tally, TrendTally, flux_numbers, mean_known, season_of, shrink_factor

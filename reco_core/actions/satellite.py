@@ -6,13 +6,13 @@ from collections import defaultdict
 from typing import Any, Optional
 
 from ..drivers import qa
-from ..io.cubes import open_cube, write_cube
 from ..io.files import scratch
-from ..io.hdf4 import close_all
-from ..io.raster_arrays import close_opened
-from ..io.satellite_cube import Screening, Tally, satellite_dataset
-from ..io.satellite_files import find_scenes
-from ..io.satellite_products import Product
+from ..io.rasters.arrays import close_opened
+from ..io.rasters.cubes import open_cube, write_cube
+from ..io.satellite.cube import Screening, Tally, satellite_dataset
+from ..io.satellite.files import find_scenes
+from ..io.satellite.hdf4 import close_all
+from ..io.satellite.products import Product
 from ..progress import Progress
 from ..vocabulary import canonical_name
 from .derive_run import write_rasters

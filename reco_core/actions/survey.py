@@ -11,9 +11,9 @@ import xarray as xr
 
 from ..errors import SampleError
 from ..evaluation.drivers import COLUMNS, compare_drivers, shared_drivers
-from ..io.driver_files import open_drivers
+from ..io.drivers.files import open_drivers
 from ..io.files import atomic
-from ..io.observation_files import open_observations
+from ..io.observations.read import open_observations
 from ..io.points import write_points
 from ..progress import Progress
 from ..report.driver_check import DriverCheck, build_driver_check

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional, Sequence
 import numpy as np
 
 from ..errors import ArtifactError, GridError
-from ..io.driver_values import check_range
+from ..io.drivers.values import check_range
 from ..models.context import Context
 from ..vocabulary.calendar import parse_period, step_label
 from ..vocabulary.variables import CLASS_FAMILIES, IGBP_CODES

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
 
-from ..io.grid import Grid, lonlat
+from ..io.rasters.grid import Grid, lonlat
 from ..models.context import MONTHS, Context
 from ..samples.climate import MonthlyMeans, months_of
 from ..samples.footprints import fill_patches

@@ -11,7 +11,7 @@ import numpy as np
 from ..deps import need
 from ..errors import SchemaError
 from .archives import reading
-from .grid import to_lonlat
+from .rasters.grid import to_lonlat
 
 LONLAT = "EPSG:4326"
 

@@ -12,7 +12,7 @@ import xarray as xr
 from rasters import field, grid, months, save
 from reco_core.actions import run_step
 from reco_core.errors import ConfigError, GridError, SchemaError
-from reco_core.io.cubes import open_cube
+from reco_core.io.rasters.cubes import open_cube
 
 ON = grid()
 

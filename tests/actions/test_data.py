@@ -12,7 +12,7 @@ import oneflux
 from reco_core import world
 from reco_core.actions import run_step
 from reco_core.errors import Cancelled, ConfigError, SampleError
-from reco_core.io.observation_files import open_observations, open_samples
+from reco_core.io.observations.read import open_observations, open_samples
 from reco_core.progress import Progress
 
 MONTHS = oneflux.stamps("2003-01", 24, "MM")

@@ -11,7 +11,7 @@ import rasterio
 from rasters import field, grid, months, save
 from reco_core.actions.derive_run import Derivation, Made, derive, open_inputs
 from reco_core.errors import Cancelled, ResourceError, SchemaError
-from reco_core.io.cubes import open_cube
+from reco_core.io.rasters.cubes import open_cube
 from reco_core.progress import SILENT, Progress
 
 ON = grid(70, 50, cell=0.1)

@@ -9,7 +9,7 @@ from rasters import field, grid, months, save
 from reco_core.actions import run_step
 from reco_core.drivers.soil import TEXTURES
 from reco_core.errors import SchemaError
-from reco_core.io.cubes import open_cube
+from reco_core.io.rasters.cubes import open_cube
 
 ON = grid()
 

@@ -18,9 +18,9 @@ from rasters import field, grid, months, save
 from reco_core import cli
 from reco_core.actions import run_step
 from reco_core.errors import RecoError, SchemaError
-from reco_core.io import describe as looking
-from reco_core.io.describe import describe
-from reco_core.io.description import first_bytes, is_text, size_words, span_words
+from reco_core.io.describe import files as looking
+from reco_core.io.describe.description import first_bytes, is_text, size_words, span_words
+from reco_core.io.describe.files import describe
 
 ON = grid()
 UNKNOWN = (".cbf", ".gri")

@@ -8,7 +8,7 @@ import pytest
 from rasters import field, grid, months, save
 from reco_core.actions import run_step
 from reco_core.errors import GridError
-from reco_core.io.cubes import open_cube
+from reco_core.io.rasters.cubes import open_cube
 
 ON = grid()
 

@@ -10,7 +10,7 @@ import xarray as xr
 from rasters import WGS84, grid, months, save
 from reco_core.actions import run_step
 from reco_core.errors import ConfigError, GridError, SchemaError
-from reco_core.io.grid import Grid
+from reco_core.io.rasters.grid import Grid
 
 ON = grid(height=12, width=15, cell=0.5, left=0.0, top=50.0)
 TOWERS = "site,lat,lon\nA,48.1,2.3\nB,46.2,5.7\nOut,10,10\nUnplaced,,\n"

@@ -14,9 +14,9 @@ from reco_core.actions import run_step
 from reco_core.actions.models import save_model
 from reco_core.errors import ArtifactError, Cancelled, ConfigError, GridError, SampleError, SchemaError
 from reco_core.io.artifact import model_id
-from reco_core.io.cubes import write_cube
-from reco_core.io.geotiff import RasterWriter
-from reco_core.io.grid import Grid
+from reco_core.io.rasters.cubes import write_cube
+from reco_core.io.rasters.geotiff import RasterWriter
+from reco_core.io.rasters.grid import Grid
 from reco_core.progress import SILENT, Progress
 from reco_core.trends import theil_sen, trend_maps
 from small_world import NAMES, small_drivers, small_model

@@ -11,8 +11,8 @@ from reco_core.actions import run_step
 from reco_core.actions.models import open_model
 from reco_core.catalogue import MODELS as NAMED
 from reco_core.errors import ConfigError
-from reco_core.io.cubes import write_cube
-from reco_core.io.observation_files import write_samples
+from reco_core.io.observations.read import write_samples
+from reco_core.io.rasters.cubes import write_cube
 from reco_core.progress import SILENT
 from wide_world import MODELS, SETTINGS, wide_drivers, wide_samples
 

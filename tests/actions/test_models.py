@@ -11,7 +11,7 @@ import pytest
 from reco_core.actions import run_step
 from reco_core.actions.models import fit_samples, open_model, save_model
 from reco_core.errors import ArtifactError, ConfigError, SampleError, SchemaError
-from reco_core.io.observation_files import write_samples
+from reco_core.io.observations.read import write_samples
 from reco_core.models.ensemble import Recipe
 from tables import make_samples
 

@@ -10,7 +10,7 @@ import reco_core
 from reco_core.actions.needs import GENERAL, PUBLISHED, derivations, methods, possible
 from reco_core.catalogue import MODELS
 from reco_core.catalogue.derive import DERIVE_STEPS
-from reco_core.io.description import Holds
+from reco_core.io.describe.description import Holds
 
 
 def grid(*series, static=(), step="month") -> Holds:

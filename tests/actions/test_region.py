@@ -13,10 +13,10 @@ from reco_core.actions import run_step
 from reco_core.actions.models import open_model, save_model
 from reco_core.errors import ArtifactError, Cancelled, ConfigError, GridError, SampleError
 from reco_core.io.artifact import model_id
-from reco_core.io.cubes import write_cube
 from reco_core.io.dependence import read_dependence
 from reco_core.io.files import remove_pending
-from reco_core.io.observation_files import write_samples
+from reco_core.io.observations.read import write_samples
+from reco_core.io.rasters.cubes import write_cube
 from reco_core.progress import SILENT, Progress
 from small_world import NAMES, SETTINGS, small_drivers, small_model, small_samples
 
@@ -166,7 +166,7 @@ def test_cancel_leaves_nothing(place, tmp_path, fraction):
 def test_a_disk_that_fills_up_at_the_end(place, tmp_path, monkeypatch):
     """If one raster cannot be finished none of the others appears."""
     from reco_core.errors import ResourceError
-    from reco_core.io.geotiff import RasterWriter
+    from reco_core.io.rasters.geotiff import RasterWriter
     whole = RasterWriter.finish
 
     def finish(self):

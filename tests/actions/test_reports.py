@@ -16,9 +16,9 @@ from reco_core.evaluation.crossval import Predictions, score_rows, summarise
 from reco_core.explain.maps import dominant_driver, group_shares, shares
 from reco_core.io.artifact import model_id, write_artifact
 from reco_core.io.dependence import write_dependence
-from reco_core.io.geotiff import RasterWriter
-from reco_core.io.grid import Grid, parse_crs
-from reco_core.io.raster_read import RasterReader
+from reco_core.io.rasters.geotiff import RasterWriter
+from reco_core.io.rasters.grid import Grid, parse_crs
+from reco_core.io.rasters.read import RasterReader
 from reco_core.progress import SILENT, Progress
 from reco_core.trends.maps import NAMES, trend_maps, trend_units
 from reco_core.vocabulary import variable

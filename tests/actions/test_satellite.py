@@ -9,9 +9,9 @@ import rasterio
 from modis import granule, pixels, reflectance
 from reco_core.actions import run_step
 from reco_core.errors import SchemaError
-from reco_core.io.cubes import open_cube
-from reco_core.io.grid import Grid
-from reco_core.io.satellite_scene import TILE
+from reco_core.io.rasters.cubes import open_cube
+from reco_core.io.rasters.grid import Grid
+from reco_core.io.satellite.scene import TILE
 
 pytest.importorskip("pyhdf", reason="the modis extra is not installed")
 
@@ -77,7 +77,7 @@ def test_small_memory_gives_the_same_cube(tmp_path, monkeypatch):
         granule(tmp_path / "g", layers, product="MCD43A4", date=f"2016{day:03d}", tile=(18, 4))
     cubes = []
     for held in (24, 10_000):
-        monkeypatch.setattr("reco_core.io.cubes.BYTES_PER_VALUE", held)
+        monkeypatch.setattr("reco_core.io.rasters.cubes.BYTES_PER_VALUE", held)
         output = tmp_path / f"{held}.zarr"
         result = run_step("read_satellite", {"path": str(tmp_path / "g"), "memory": 0.1, "output": str(output)})
         cubes.append(open_cube(output)["red"].values)

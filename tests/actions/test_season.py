@@ -9,7 +9,7 @@ import xarray as xr
 from rasters import field, grid, months, save
 from reco_core.actions import run_step
 from reco_core.errors import GridError
-from reco_core.io.cubes import open_cube
+from reco_core.io.rasters.cubes import open_cube
 
 ALL = "doy_sin,season_sin,season_cos,day_length,latitude_abs"
 

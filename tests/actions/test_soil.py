@@ -9,7 +9,7 @@ import pytest
 
 from reco_core.actions import run_step
 from reco_core.errors import ConfigError
-from reco_core.io.observation_files import open_observations
+from reco_core.io.observations.read import open_observations
 
 
 def read(folder, **values):

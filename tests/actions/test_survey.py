@@ -13,7 +13,7 @@ from rasters import field, grid, months, save
 from reco_core.actions import run_step
 from reco_core.actions.survey import take_stock
 from reco_core.errors import GridError, SampleError
-from reco_core.io.observation_files import open_observations
+from reco_core.io.observations.read import open_observations
 
 
 def observe(folder, rows, name="obs.nc", **values):

@@ -12,8 +12,8 @@ from reco_core.actions import run_step
 from reco_core.drivers.indices import evi, evi2, lswi, nirv
 from reco_core.drivers.phenology import NAMES, scvtg
 from reco_core.errors import ConfigError, GridError, SchemaError
-from reco_core.io.cubes import open_cube
-from reco_core.io.driver_files import open_drivers
+from reco_core.io.drivers.files import open_drivers
+from reco_core.io.rasters.cubes import open_cube
 from reco_core.vocabulary.calendar import step_start
 
 ON = grid()

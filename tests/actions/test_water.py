@@ -14,8 +14,8 @@ from reco_core.actions import run_step
 from reco_core.actions.water import derive_spei
 from reco_core.drivers.water_balance import spei, spi, thornthwaite
 from reco_core.errors import Cancelled, ConfigError, GridError, SchemaError
-from reco_core.io.cubes import open_cube
-from reco_core.io.grid import Grid, parse_crs
+from reco_core.io.rasters.cubes import open_cube
+from reco_core.io.rasters.grid import Grid, parse_crs
 from reco_core.progress import SILENT, Progress
 
 ON = grid(70, 40, cell=0.5)

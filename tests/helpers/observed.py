@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reco_core.io.assemble import assemble
+from reco_core.io.observations.assemble import assemble
 from reco_core.vocabulary.ledger import ledger
 
 UNITS = {"month": "M", "year": "Y", "day": "D", "8day": "D", "week": "D"}

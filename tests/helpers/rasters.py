@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from reco_core.io.grid import Grid, parse_crs
+from reco_core.io.rasters.grid import Grid, parse_crs
 
 WGS84 = str(parse_crs("EPSG:4326").to_wkt())
 UTM = str(parse_crs("EPSG:32631").to_wkt())

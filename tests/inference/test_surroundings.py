@@ -10,7 +10,7 @@ from reco_core.errors import GridError, SampleError
 from reco_core.inference.grid import DriverReader
 from reco_core.inference.surroundings import earlier_gaps
 from reco_core.inference.tiles import Tile
-from reco_core.io.assemble import assemble
+from reco_core.io.observations.assemble import assemble
 from reco_core.models.base import Feature, FittedModel, Model
 from reco_core.models.context import Context
 from reco_core.models.table import Table

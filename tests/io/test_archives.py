@@ -12,7 +12,7 @@ import oneflux
 from reco_core.errors import SchemaError
 from reco_core.io import archives
 from reco_core.io.archives import Source, find_sources, open_source
-from reco_core.io.observation_files import read_observations
+from reco_core.io.observations.read import read_observations
 
 MONTHS = oneflux.stamps("2003-01", 24, "MM")
 

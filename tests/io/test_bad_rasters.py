@@ -12,9 +12,9 @@ import pytest
 from climate import axis, days_since, month_middles, write
 from rasters import field, grid, months, save
 from reco_core.errors import GridError, SchemaError
-from reco_core.io.driver_files import open_drivers
-from reco_core.io.netcdf3 import require_whole
-from reco_core.io.tiff_tags import refuse_nan_among_integers
+from reco_core.io.drivers.files import open_drivers
+from reco_core.io.rasters.netcdf3 import require_whole
+from reco_core.io.rasters.tags import refuse_nan_among_integers
 
 LAT, LON = axis(49.75, 8, -0.5), axis(0.25, 10, 0.5)
 

@@ -8,9 +8,9 @@ import rasterio
 
 from rasters import WGS84, grid, save
 from reco_core.errors import GridError, SchemaError
-from reco_core.io.driver_files import open_drivers
-from reco_core.io.grid import Grid
-from reco_core.io.hwsd import read_table
+from reco_core.io.drivers.files import open_drivers
+from reco_core.io.drivers.hwsd import read_table
+from reco_core.io.rasters.grid import Grid
 
 SIDE = 1201
 STEP = 1 / (SIDE - 1)

@@ -11,8 +11,8 @@ import pytest
 import oneflux
 from reco_core.deps import need
 from reco_core.io.archives import find_sources
-from reco_core.io.fluxnet import read_fluxnet, recognise
-from reco_core.io.observation_files import read_observations
+from reco_core.io.observations.fluxnet import read_fluxnet, recognise
+from reco_core.io.observations.read import read_observations
 from reco_core.samples.periods import aggregate
 from reco_core.samples.quality import accept, count_records, screen
 from reco_core.vocabulary.ledger import ledger

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reco_core.errors import ConfigError, SampleError, SchemaError
-from reco_core.io.observation_files import read_observations
+from reco_core.io.observations.read import read_observations
 from reco_core.vocabulary import convert
 from reco_core.vocabulary.calendar import step_days
 from reco_core.vocabulary.ledger import ledger

@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from reco_core.errors import ConfigError, SampleError, SchemaError
-from reco_core.io.assemble import assemble
-from reco_core.io.observation_files import read_observations
+from reco_core.io.observations.assemble import assemble
+from reco_core.io.observations.read import read_observations
 from reco_core.samples.build import build_samples
 from reco_core.samples.quality import accept, screen
 from reco_core.samples.splits import assign_folds

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from observed import counts, table
 from reco_core.errors import ConfigError, SampleError
-from reco_core.io.assemble import merge
-from reco_core.io.observation_files import read_observations
+from reco_core.io.observations.assemble import merge
+from reco_core.io.observations.read import read_observations
 from reco_core.samples.overlaps import order_of_networks, resolve_overlaps
 from reco_core.samples.periods import aggregate
 from reco_core.samples.quality import count_records, judge, screen

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import oneflux
 from observed import counts, table
 from reco_core.errors import ConfigError
-from reco_core.io.observation_files import read_observations
+from reco_core.io.observations.read import read_observations
 from reco_core.samples.periods import aggregate
 from reco_core.samples.quality import screen
 from reco_core.vocabulary.averaging import daily_means

@@ -1,0 +1,1 @@
+"""Gridded drivers from files of any kind, as one dataset on one grid and calendar."""

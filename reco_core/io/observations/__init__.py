@@ -1,0 +1,1 @@
+"""Readers of flux observations: towers, chambers and plain tables."""

@@ -1,0 +1,1 @@
+"""Rasters and cubes on disk: grids, formats, regions, styles."""

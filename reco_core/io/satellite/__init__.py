@@ -1,0 +1,1 @@
+"""Satellite granules and exports, with their quality bits."""
