@@ -7,8 +7,8 @@ from typing import Any, Iterator, Optional
 import numpy as np
 
 from ..errors import ConfigError, SchemaError
+from ..vocabulary.astronomy import day_length, extraterrestrial_radiation, sunset_angle
 from ..vocabulary.variables import variable
-from .astronomy import day_length, extraterrestrial_radiation, sunset_angle
 from .month_axis import MIDDLE, Months, month_axis
 
 SLAB = 1 << 17  # values that are computed at once in float64

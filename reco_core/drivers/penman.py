@@ -8,7 +8,7 @@ from typing import Any, Mapping, Optional
 import numpy as np
 
 from ..errors import ConfigError, SchemaError
-from .astronomy import Constants, constants_of, day_length, extraterrestrial_radiation
+from ..vocabulary.astronomy import Constants, constants_of, day_length, extraterrestrial_radiation
 from .evapotranspiration import along, check_extremes, series, slabs
 from .month_axis import month_axis
 

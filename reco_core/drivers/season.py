@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import GridError
-from .astronomy import day_length as _day_length
+from ..vocabulary.astronomy import day_length as _day_length
 from .composite import middle_days
 
 YEAR = 365.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError, GridError, SchemaError
 from ..progress import SILENT, Progress
-from .astronomy import day_length, extraterrestrial_radiation
+from ..vocabulary.astronomy import day_length, extraterrestrial_radiation
 from .evapotranspiration import hargreaves, thornthwaite
 from .labelled import Labelled
 from .month_axis import Months, calibrated, month_axis

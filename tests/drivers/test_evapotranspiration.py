@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco_core.drivers.astronomy import day_length, declination, extraterrestrial_radiation
 from reco_core.drivers.evapotranspiration import hargreaves, hargreaves_rate, thornthwaite
 from reco_core.drivers.month_axis import month_axis
 from reco_core.errors import ConfigError, GridError, SchemaError
+from reco_core.vocabulary.astronomy import day_length, declination, extraterrestrial_radiation
 
 LAT = 37.6475
 YEAR = (-0.4, 2.1, 7.6, 13.5, 18.9, 24.2, 27.0, 26.1, 21.3, 14.7, 7.3, 1.2)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reco_core.drivers.astronomy import CONSTANTS, extraterrestrial_radiation
 from reco_core.drivers.penman import MEGAJOULES, Air, _net_radiation, _vapour, penman_monteith, penman_rate
 from reco_core.drivers.water_balance import pet
 from reco_core.errors import ConfigError, SchemaError
+from reco_core.vocabulary.astronomy import CONSTANTS, extraterrestrial_radiation
 
 BRUSSELS = {"tmin": [12.3], "tmax": [21.5], "wind": [10 / 3.6], "sunshine": [9.25]}
 PLACE = {"lat": 50.8, "doy": [187], "elevation": 100, "wind_height": 10}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco_core.drivers.astronomy import day_length as of_a_day
 from reco_core.drivers.season import day_length, day_of_year, doy_sine, season_circle, shifted
 from reco_core.errors import GridError
+from reco_core.vocabulary.astronomy import day_length as of_a_day
 
 
 def test_published_values():
