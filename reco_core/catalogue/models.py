@@ -7,6 +7,7 @@ from .records import Param, Step
 
 MODELS: dict[str, str] = {
     "causal_xgboost": "Causality-weighted gradient boosting (CIML-TER, Zhao & Zhu 2025)",
+    "reco_blend": "Blend of boosting and random trees on drivers and their year at the place (RECO)",
     "q10": "Temperature response Q10",
     "lloyd_taylor": "Temperature response of Lloyd & Taylor (1994)",
     "arrhenius": "Temperature response of Arrhenius (1889)",

@@ -110,20 +110,32 @@ class Engine:
         left = np.ones(len(rows), dtype=bool)
         parts = [] if self.plain else _parts(model.route(rows, labels))
         for number, (label, at) in enumerate(parts):
-            tables = [(weight, self._tables_of(trees)) for weight, trees in model.forests(label, self.members)]
-            if not tables or any(table is None for _, table in tables):
+            forests = model.forests(label, self.members)
+            if not forests:
                 continue
             part = progress.span(number / len(parts), (number + 1) / len(parts))
             whole = np.arange(len(rows))[at]
-            seen = model.seen(rows[whole])
+            seen = model.seen(rows[whole], label)
             known = np.isfinite(seen).all(axis=1)  # how gaps are filled is the model's own affair
             whole, seen = whole[known], np.ascontiguousarray(seen[known], dtype="float32")
-            result[whole] = model.to_features(_weighted(tables, seen, part))
+            result[whole] = model.to_features(self._weighted(forests, seen, part))
             left[whole] = False
         if left.any():
             own = None if labels is None else labels[left]
             result[left] = model.contributions(rows[left], stratum=own, members=self.members)
         return result
+
+    def _weighted(self, forests: Sequence[tuple[float, Any]], rows: np.ndarray, progress: Progress) -> np.ndarray:
+        """Return the weighted sum of the contributions of trees to the same rows, shape (n, q + 1)."""
+        phi = np.zeros((len(rows), rows.shape[1] + 1))
+        for number, (weight, trees) in enumerate(forests):
+            part, table = progress.span(number / len(forests), (number + 1) / len(forests)), self._tables_of(trees)
+            if table is not None:
+                phi += weight * table.contributions(rows, part)
+                continue
+            part(0.0)
+            phi += weight * (trees.contributions(rows) if isinstance(trees, TreeArrays) else contributions(trees, rows))
+        return phi
 
     def _tables_of(self, trees: Any) -> Optional[TableExplainer]:
         if id(trees) not in self._known:
@@ -171,16 +183,6 @@ def bytes_per_row(folds: int) -> int:
 def rows_for(memory_gb: float, folds: int) -> int:
     """Return how many rows an engine may work on at once, for a tenth of a memory budget [GB]."""
     return int(np.clip(SHARE_OF_MEMORY * memory_gb * 1e9 / bytes_per_row(folds), FEWEST_ROWS, ROWS_AT_ONCE))
-
-
-def _weighted(tables: Sequence[tuple[float, Optional[TableExplainer]]], rows: np.ndarray,
-              progress: Progress) -> np.ndarray:
-    """Return the weighted sum of what tables make of the same rows, shape (n, q + 1)."""
-    phi = np.zeros((len(rows), rows.shape[1] + 1))
-    for number, (weight, table) in enumerate(tables):
-        assert table is not None
-        phi += weight * table.contributions(rows, progress.span(number / len(tables), (number + 1) / len(tables)))
-    return phi
 
 
 def _parts(labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:

@@ -185,8 +185,8 @@ class Model:
         """
         return ()
 
-    def seen(self, X: np.ndarray) -> np.ndarray:
-        """Return the columns that the trees of the method see, shape (n, q)."""
+    def seen(self, X: np.ndarray, label: str = "all") -> np.ndarray:
+        """Return the columns that the trees that serve a label see, shape (n, q)."""
         return X
 
     def to_features(self, phi: np.ndarray) -> np.ndarray:

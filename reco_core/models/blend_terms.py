@@ -1,7 +1,7 @@
 """Columns that the blend makes of drivers: what temperature, leaves and water do together, now and over the year.
 
-Each column is made of one or more drivers (its parents), of the monthly means of the place, and of the sunlight that latitude
-and season bring. Columns whose drivers are not there are left out.
+Each column is made of one or more drivers (its parents), of the monthly means of the place, and of the sunlight
+that latitude and season bring. Columns whose drivers are not there are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LLOYD_TAYLOR = 308.56  # [K]
 T_REF, T_ZERO = 56.02, 46.02
 COLDEST = -40.0
 SOFT_WATER = 10 / 30.4  # [mm d-1]
-SOFT_ARIDITY = 0.3 / 30.4 * 30.4
+SOFT_ARIDITY = 0.3  # [mm d-1]
 MID_MONTH = np.array([15, 46, 74, 105, 135, 166, 196, 227, 258, 288, 319, 349], dtype="float64")
 ROLES = {"warmth": ("ta", "lst_day", "ts"), "soil": ("ts", "lst_night"), "leaf": ("lai", "nirv", "evi", "ndvi"),
          "rain": ("precip",), "water": ("swc",)}
@@ -186,7 +186,7 @@ class Terms:
         return np.column_stack([view.own, *made])
 
     def shares(self) -> np.ndarray:
-        """Return how a column's contribution is divided among the drivers, shape (columns, p): equally among its parents."""
+        """Return how a column's contribution is divided among the drivers, (columns, p): equally among its parents."""
         p = len(self.features)
         result = np.zeros((p + len(self.terms), p))
         result[:p] = np.eye(p)

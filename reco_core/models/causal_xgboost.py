@@ -104,7 +104,7 @@ class CausalXgboost(Model):
             self.boosters_[label] = []
             for seed in seeds:
                 progress(number / len(self.weights_), f"Boosting, class {label}")
-                self.boosters_[label].append(_load(train(rows, weights, settings, seed, progress)))
+                self.boosters_[label].append(load_booster(train(rows, weights, settings, seed, progress)))
         return self
 
     def boosters(self, label: str = ALL, members: str = "all") -> list[Any]:
@@ -178,7 +178,7 @@ class CausalXgboost(Model):
         model.links_ = meta["links"]
         model.weights_ = {label: np.asarray(values) for label, values in meta["feature_weights"].items()}
         model.pooled_classes_ = tuple(meta["pooled_classes"])
-        model.boosters_ = {label: [_load(blobs[f"{label}-{number:03d}.ubj"]) for number in range(count)]
+        model.boosters_ = {label: [load_booster(blobs[f"{label}-{number:03d}.ubj"]) for number in range(count)]
                            for label, count in meta["members"].items()}
         return model
 
@@ -247,7 +247,14 @@ def _use_threads(booster: Any, rows: int, enough: int) -> None:
     booster.set_param({"nthread": 0 if rows >= enough else 1})
 
 
-def _load(content: bytes) -> Any:
+def load_booster(content: bytes) -> Any:
+    """Return the booster that was kept as bytes.
+
+    Raises
+    ------
+    ArtifactError
+        The bytes are damaged.
+    """
     xgboost = need("xgboost")
     try:
         booster = xgboost.Booster()

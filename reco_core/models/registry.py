@@ -10,6 +10,7 @@ from .base import Model
 
 _CLASSES = {
     "causal_xgboost": ("causal_xgboost", "CausalXgboost"),
+    "reco_blend": ("reco_blend", "RecoBlend"),
     "q10": ("semi_empirical", "Q10"),
     "lloyd_taylor": ("semi_empirical", "LloydTaylor"),
     "arrhenius": ("semi_empirical", "Arrhenius"),
