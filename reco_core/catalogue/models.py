@@ -22,6 +22,7 @@ MODELS: dict[str, str] = {
     "rf": "Random forest (Breiman 2001)",
     "svr": "Support vector regression",
     "bp_ann": "Neural network with one hidden layer (BP-ANN)",
+    "zonal_forest": "Random forest for each environmentally similar zone (Zhu et al. 2024)",
 }
 
 MODEL = Param("model", "choice", "Model", "Which model to fit.", default="causal_xgboost",

@@ -25,6 +25,7 @@ _CLASSES = {
     "rf": ("random_forest", "RandomForest"),
     "svr": ("support_vectors", "SupportVectors"),
     "bp_ann": ("perceptron", "Perceptron"),
+    "zonal_forest": ("zonal_forest", "ZonalForest"),
 }
 
 
