@@ -9,9 +9,10 @@ from .maps import MAP_STEPS
 from .models import MODEL_STEPS, MODELS
 from .records import FILE_KINDS, INPUT_KINDS, OUTPUT_KINDS, Param, Step, resolve, suggestion
 from .survey import SURVEY_STEPS
+from .zones import ZONE_STEPS
 
 STEPS: dict[str, Step] = {
-    step.name: step for step in DATA_STEPS + SURVEY_STEPS + DERIVE_STEPS + MODEL_STEPS + MAP_STEPS}
+    step.name: step for step in DATA_STEPS + SURVEY_STEPS + DERIVE_STEPS + MODEL_STEPS + ZONE_STEPS + MAP_STEPS}
 
 
 def get_step(name: str) -> Step:

@@ -21,7 +21,7 @@ from .tabular import Scaling
 from .tree_arrays import TreeArrays
 from .zone_plan import ZonePlan, make_plan, zone_label
 from .zone_presets import ALL, CHOICES, TABLE1, WHOLE, preset_drivers
-from .zones import FACTORS, choose_factors, factor_values, stand_ins
+from .zones import CLIMATE, FACTORS, choose_factors, factors_of_rows, stand_ins
 
 TREES_AT_ONCE = 25
 YES_NO = ("yes", "no")
@@ -79,7 +79,7 @@ class ZonalForest(Model):
 
     @property
     def context(self) -> Context:
-        return Context() if self.all_settings()["zones"] == 1 else Context(climate=True)
+        return Context() if self.all_settings()["zones"] == 1 else CLIMATE
 
     def all_settings(self) -> dict[str, Any]:
         return dict(read_options(self.settings, self.options, self.name))
@@ -121,9 +121,7 @@ class ZonalForest(Model):
         return {"plan": make_plan(filled, values, settings, seed=seed, progress=progress).to_plain()}
 
     def _factor_values(self, X: np.ndarray, features: Sequence[str], settings: Mapping[str, Value]) -> np.ndarray:
-        climate = self.context.view(X, len(features)).climate
-        assert climate is not None
-        return factor_values(climate, features, choose_factors(str(settings["factors"]), features))
+        return factors_of_rows(X, features, choose_factors(str(settings["factors"]), features))
 
     def fit(self, X: np.ndarray, y: np.ndarray, *, group: np.ndarray, stratum: Optional[np.ndarray] = None,
             weight: Optional[np.ndarray] = None, seeds: Sequence[int] = (0,), features: Sequence[str] = (),
@@ -235,7 +233,7 @@ class ZonalForest(Model):
         return result
 
     def parameters(self) -> list[ParameterRow]:
-        rows = [ParameterRow(label, "drivers", "", ", ".join(self.features_[k] for k in kept))
+        rows = [ParameterRow(label, "drivers", "", " + ".join(self.features_[k] for k in kept))
                 for label, kept in self.plan_.drivers.items()]
         rows += [ParameterRow(label, name if name in ("sites", "records") else f"mean {name}", "", float(value))
                  for label, about in self.plan_.facts.items() for name, value in about.items()]

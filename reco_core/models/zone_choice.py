@@ -92,8 +92,8 @@ def compare_counts(values: np.ndarray, factors: Sequence[str], site: np.ndarray,
 
 
 def best_count(rows: Sequence[ZoneCount], least: int = FEWEST_RECORDS) -> Optional[int]:
-    """Return the number of zones with the least held-out error whose zones have enough records each, or None."""
-    fit = [row for row in rows if row.min_records >= least and np.isfinite(row.rmse)]
+    """Return the number of zones, two at least, with the least error whose zones have enough records each, or None."""
+    fit = [row for row in rows if row.zones > 1 and row.min_records >= least and np.isfinite(row.rmse)]
     return min(fit, key=lambda row: (row.rmse, row.zones)).zones if fit else None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ArtifactError, ConfigError, SampleError
 from ..vocabulary import canonical_name
+from .context import Context
 from .swarm import cluster
 
 # each factor of the published method, and what may stand for it where it is not there
@@ -20,6 +21,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "elevation": ("elevation",),
     "soil organic carbon": ("soc_0", "soc_density", "oc", "clay"),
 }
+CLIMATE = Context(climate=True)
 GROWING = "_growing"
 WARM = 5.0  # degC; months above it are the growing season
 MONTHS_WITHOUT_WARMTH = 3
@@ -291,6 +293,21 @@ def _year(monthly: np.ndarray) -> np.ndarray:
     for column in monthly.T:
         total += column
     return total
+
+
+def factors_of_rows(X: np.ndarray, features: Sequence[str], factors: Sequence[str]) -> np.ndarray:
+    """Return the factors of rows that carry the monthly means of their place, shape (n, f).
+
+    Parameters
+    ----------
+    X : array of shape (n, 13 p)
+        Drivers and their means in each month, as `CLIMATE` orders them.
+    features, factors : sequence of str
+        As in `factor_values`.
+    """
+    climate = CLIMATE.view(X, len(features)).climate
+    assert climate is not None
+    return factor_values(climate, features, factors)
 
 
 def growing_season(ta: Optional[np.ndarray], ndvi: Optional[np.ndarray]) -> np.ndarray:
