@@ -11,9 +11,9 @@ import xarray as xr
 from ..errors import SampleError
 from ..inference.surroundings import Surroundings
 from ..inference.tiles import Clock, Tile, plan_tiles
-from ..io.driver_values import check_range
-from ..io.grid import Grid
-from ..io.qml import Style, class_style
+from ..io.drivers.values import check_range
+from ..io.rasters.grid import Grid
+from ..io.rasters.qml import Style, class_style
 from ..models.zones import CLIMATE, GROWING, Zones, factors_of_rows
 from ..progress import Progress
 from ..version import __version__

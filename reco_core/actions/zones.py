@@ -12,13 +12,13 @@ import xarray as xr
 from ..errors import SampleError
 from ..evaluation.tamhane import CITATION, letters, tamhane_t2
 from ..io.files import atomic
-from ..io.observation_files import open_samples
+from ..io.observations.read import open_samples
 from ..models.inner import inner_folds
 from ..models.table import Table
 from ..models.tabular import Scaling
 from ..models.zonal_forest import ZonalForest
 from ..models.zone_choice import COUNTS, ZoneCount, best_count, compare_counts
-from ..models.zone_plan import INNER_FOLDS, TREES
+from ..models.zone_plan import INNER_FOLDS
 from ..models.zones import CLIMATE, Zones, choose_factors, factors_of_rows, learn_zones, stand_ins
 from ..progress import Progress
 from .texts import names as split_names
@@ -72,7 +72,7 @@ def _counts(table: Table, values: np.ndarray, names: tuple[str, ...], zones: int
     fold = table.group if scheme == "loso" else inner_folds(table.group, INNER_FOLDS, seed)
     return compare_counts(values, names, table.site, filled, table.y, fold,
                           counts=(1, zones) if zones else (1, *COUNTS), least=least, seed=seed, variant=variant,
-                          trees=TREES, progress=progress)
+                          progress=progress)
 
 
 def _sites(ds: xr.Dataset, table: Table, values: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:

@@ -80,6 +80,14 @@ class TreeArrays:
         expected, depth, most = survey(self.start, self.right, self.feature, self.value, self.cover, self.features)
         return float(expected), int(depth), int(most)
 
+    @cached_property
+    def ways_(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where a row goes on from each node, shape (nodes, 2), a leaf to itself; and what it is asked there."""
+        node, inner = np.arange(len(self.right), dtype="int32"), self.right >= 0
+        first = np.repeat(self.start[:-1], np.diff(self.start)).astype("int32")
+        child = np.column_stack([np.where(inner, node + 1, node), np.where(inner, self.right + first, node)])
+        return np.ascontiguousarray(child, dtype="int32"), np.where(inner, self.feature, 0).astype("int32")
+
     def estimate(self, X: np.ndarray) -> np.ndarray:
         """Return the mean of the trees.
 
@@ -95,9 +103,10 @@ class TreeArrays:
         from .tree_arrays_kernels import add_estimates
 
         rows, result = np.ascontiguousarray(X, dtype="float32"), np.zeros(len(X))
+        child, feature = self.ways_
 
         def work(part: slice) -> None:
-            add_estimates(rows[part], self.start, self.right, self.feature, self.value, result[part])
+            add_estimates(rows[part], self.start, child, feature, self.value, result[part])
 
         in_parts(len(rows), work)
         return result / self.trees

@@ -11,8 +11,8 @@ import rasterio
 
 from reco_core.actions import run_step
 from reco_core.errors import ConfigError, SampleError, SchemaError
-from reco_core.io.cubes import write_cube
-from reco_core.io.observation_files import write_samples
+from reco_core.io.observations.read import write_samples
+from reco_core.io.rasters.cubes import write_cube
 from reco_core.models.zones import Zones, factor_values
 from reco_core.samples.climate import MonthlyMeans, months_of
 from small_world import small_drivers, small_samples
@@ -92,9 +92,11 @@ def test_same_bytes(samples, tmp_path):
 
 
 @pytest.mark.parametrize(("values", "error", "words"), [
-    ({"factors": "ta,wind"}, ConfigError, "needs wind"), ({"zones": 20, "factors": "soc_0"}, SampleError, "cannot be"),
+    ({"factors": "ta,wind"}, ConfigError, "needs wind"),
+    ({"zones": 20, "factors": "soc_0"}, SampleError, "20 zones are wanted"),
     ({"min_records": 9000}, SampleError, "zones of at least 9000"),
-    ({"min_records": 216, "factors": "ta"}, SampleError, "No number of zones"), ({"variant": "1996"}, ConfigError, "variant")])
+    ({"min_records": 216, "factors": "ta"}, SampleError, "No number of zones"),
+    ({"variant": "1996"}, ConfigError, "variant")])
 def test_what_cannot_be(samples, tmp_path, values, error, words):
     """Factors that are not there, more zones than places, and too high demands are refused; nothing is written."""
     with pytest.raises(error, match=words):
