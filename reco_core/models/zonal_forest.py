@@ -25,7 +25,7 @@ from .zones import CLIMATE, FACTORS, choose_factors, factors_of_rows, stand_ins
 
 TREES_AT_ONCE = 25
 YES_NO = ("yes", "no")
-MOST_ZONES = 20
+MOST_ZONES, PUBLISHED = 20, 4
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,6 @@ class _Names(Option):
 
     def read(self, name: str, value: Any) -> Value:
         return str(value).strip().lower() or str(self.default)
-
-
-@dataclass(frozen=True)
-class _Count(Option):
-    """A whole number, or a word."""
-
-    @property
-    def whole(self) -> bool:
-        return True
 
 
 class ZonalForest(Model):
@@ -55,10 +46,10 @@ class ZonalForest(Model):
     forest of all rows. A missing driver takes the median of the training rows; a row whose factors are not known has
     no zone and no estimate. `zones=1` is the unified forest, made in the same way.
 
-    Settings: `zones` (auto, or a number; auto takes what has the least error on inner folds), `factors` (names
-    separated by semicolons; auto takes the published ones or what stands for them), `features` (all, or a published
-    set: table1, z1 to z4), `eliminate`, `soft` (blend the forests of near zones instead of taking one, which leaves
-    no seams), `variant` of the swarm, `n_estimators`, `min_leaf`, `mtry` (0: a third), `min_records`, `min_sites`.
+    Settings: `zones` (4 as published, another number, or auto: what has the least error on inner folds), `factors`
+    (names separated by semicolons; auto takes the published ones or what stands for them), `features` (all, or a
+    published set: table1, z1 to z4), `eliminate`, `soft` (blend the forests of near zones instead of taking one, which
+    leaves no seams), `variant` of the swarm, `n_estimators`, `min_leaf`, `mtry` (0: a third), `min_records`, `min_sites`.
 
     References
     ----------
@@ -71,7 +62,7 @@ class ZonalForest(Model):
                  "doi:10.1109/JSTARS.2024.3400158",
                  "Breiman, L. (2001). Machine Learning 45, 5-32. doi:10.1023/A:1010933404324")
     options: ClassVar[Mapping[str, Option]] = {
-        "zones": _Count("auto", 1, MOST_ZONES, ("auto",)), "factors": _Names("auto"),
+        "zones": Option(PUBLISHED, 1, MOST_ZONES, ("auto",)), "factors": _Names("auto"),
         "features": Option(ALL, 0, 0, CHOICES), "eliminate": Option("yes", 0, 0, YES_NO),
         "soft": Option("no", 0, 0, YES_NO), "variant": Option("constriction", 0, 0, tuple(VARIANTS)),
         "n_estimators": Option(500, 1, 10_000), "min_leaf": Option(5, 1, 10_000), "mtry": Option(0, 0, 10_000),
