@@ -9,7 +9,7 @@ import numpy as np
 
 from ..deps import need
 
-CITATION = "Tamhane, A. C. (1977). J. Am. Stat. Assoc. 72, 459-468. doi:10.1080/01621459.1977.10481024"
+CITATION = "Tamhane, A. C. (1977). Commun. Stat. Theory Methods 6, 15-32. doi:10.1080/03610927708827524"
 
 
 class Pair(NamedTuple):
@@ -39,7 +39,7 @@ def tamhane_t2(groups: Sequence[np.ndarray]) -> list[Pair]:
 
     References
     ----------
-    Tamhane, A. C. (1977). J. Am. Stat. Assoc. 72, 459-468. doi:10.1080/01621459.1977.10481024
+    Tamhane, A. C. (1977). Commun. Stat. Theory Methods 6, 15-32. doi:10.1080/03610927708827524
 
     Examples
     --------
