@@ -49,7 +49,8 @@ class ZonalForest(Model):
     Settings: `zones` (4 as published, another number, or auto: what has the least error on inner folds), `factors`
     (names separated by semicolons; auto takes the published ones or what stands for them), `features` (all, or a
     published set: table1, z1 to z4), `eliminate`, `soft` (blend the forests of near zones instead of taking one, which
-    leaves no seams), `variant` of the swarm, `n_estimators`, `min_leaf`, `mtry` (0: a third), `min_records`, `min_sites`.
+    leaves no seams), `variant` of the swarm, `n_estimators`, `min_leaf`, `mtry` (0: a third), `min_records` and
+    `min_sites`.
 
     References
     ----------
