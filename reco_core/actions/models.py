@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..evaluation.crossval import Predictions, cross_validate, score_rows, summarise
+from ..evaluation.crossval import Predictions, cross_validate, fold_count, score_rows, summarise
 from ..io.artifact import read_artifact, write_artifact
 from ..io.files import atomic
 from ..io.observations.read import open_samples
@@ -76,7 +76,7 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
     found = cross_validate(table, recipe, scheme=scheme, folds=folds, assignments=assignments, processes=processes,
                            progress=progress.span(0.0, 0.95))
     rows = score_rows(found)
-    about = {"model": model, "weights": weights, "per_class": per_class, "folds": int(np.unique(found.fold[0]).size),
+    about = {"model": model, "weights": weights, "per_class": per_class, "folds": fold_count(found),
              "seeds": seeds, "assignments": len(found.estimates), "unit": ds["target"].attrs.get("units", "")}
     with atomic(output) as scores, atomic(predictions) as estimates:
         _csv(pd.DataFrame([{**row, **about} for row in rows]), scores)

@@ -54,6 +54,16 @@ SETTINGS = Param(
     "type=alpine_meadow,season=year. svr and bp_ann choose theirs on inner folds with search=yes.",
     optional=True, advanced=True)
 
+SCHEME = Param(
+    "scheme", "choice", "Hold-out scheme",
+    "grouped: folds of whole sites; loso: leave one site out; temporal: the last years of each site, about one in "
+    "'folds' and at least one (same sites, later years); site_year: folds of whole years of sites, and random: "
+    "folds of records, which are optimistic and labelled so.", default="grouped",
+    choices=("grouped", "loso", "temporal", "site_year", "random"))
+ASSIGNMENTS = Param("assignments", "integer", "Fold assignments",
+                    "How often the sites are dealt into folds anew; loso and temporal have one.",
+                    default=1, minimum=1, maximum=100)
+
 FIT_PARAMS = (SAMPLES, MODEL, WEIGHTS, PER_CLASS, FOLDS, SEEDS, SEED, ALPHA, SETTINGS, PROCESSES)
 
 MODEL_STEPS = (
@@ -95,12 +105,7 @@ MODEL_STEPS = (
         "evaluate", "Evaluate a model", GROUP_MODELS,
         "Measure the skill of a model on sites it has not seen.",
         params=FIT_PARAMS + (
-            Param("scheme", "choice", "Hold-out scheme",
-                  "grouped: folds of whole sites; loso: leave one site out; random: folds of records, which "
-                  "is optimistic and labelled so.", default="grouped",
-                  choices=("grouped", "loso", "random")),
-            Param("assignments", "integer", "Fold assignments",
-                  "How often the sites are dealt into folds anew.", default=1, minimum=1, maximum=100),
+            SCHEME, ASSIGNMENTS,
         ),
         outputs=(
             output("output", "file_out", "Scores",

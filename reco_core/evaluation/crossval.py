@@ -15,8 +15,11 @@ from ..samples.splits import assign_folds
 from .metrics import METRICS, score
 
 NOTES = {"grouped": "whole sites held out", "loso": "one site held out at a time",
+         "temporal": "same sites, later years",
+         "site_year": "optimistic: other years of the same sites were in training",
          "random": "optimistic: other records of the same sites were in training",
          "overall": "optimistic: most of the models have seen the sample"}
+DEALT_ONCE = ("loso", "temporal")
 FEWEST_IN_SITE = 12
 REPEATS = 2000
 WORST = 5
@@ -26,8 +29,8 @@ WORST = 5
 class Predictions:
     """Held-out estimates of n samples.
 
-    estimates (assignments, n) [unit of the target], fold (assignments, n); `scheme` grouped,
-    loso or random.
+    estimates (assignments, n) [unit of the target], NaN where a sample was never held out;
+    fold (assignments, n), -1 there; `scheme` is one of `splits.SCHEMES`.
     """
 
     observed: np.ndarray
@@ -48,10 +51,11 @@ def cross_validate(table: Table, recipe: Recipe, *, scheme: str = "grouped", fol
     table : Table
     recipe : Recipe
         Its `seed` is that of the first fold assignment, the next ones follow.
-    scheme : {"grouped", "loso", "random"}
-        Folds of whole tower groups; one fold per group; or folds of records, which is optimistic.
+    scheme : {"grouped", "loso", "temporal", "site_year", "random"}
+        Folds of whole tower groups; one fold per group; the last years of each site; or folds of years of sites or
+        of records, which are optimistic.
     folds, assignments : int
-        'loso' has one assignment only.
+        'loso' and 'temporal' have one assignment only.
     processes : int
 
     Raises
@@ -59,8 +63,8 @@ def cross_validate(table: Table, recipe: Recipe, *, scheme: str = "grouped", fol
     SampleError
         There are fewer groups than folds, or nothing can be learned.
     """
-    count = 1 if scheme == "loso" else assignments
-    dealt = [assign_folds(table.group, folds, seed=recipe.seed + number, scheme=scheme) for number in range(count)]
+    dealt = deal(table, scheme, folds=folds, assignments=assignments, seed=recipe.seed)
+    count = len(dealt)
     estimates = []
     with Crew(table, processes) as crew:
         for number, fold in enumerate(dealt):
@@ -68,6 +72,12 @@ def cross_validate(table: Table, recipe: Recipe, *, scheme: str = "grouped", fol
             own = replace(recipe, seed=recipe.seed + number)
             estimates.append(run_folds(table, fold, own, keep=False, progress=part, crew=crew)[1])
     return Predictions(table.y, np.stack(estimates), np.stack(dealt), scheme, table.site, table.stratum, table.group)
+
+
+def deal(table: Table, scheme: str, *, folds: int, assignments: int = 1, seed: int = 0) -> list[np.ndarray]:
+    """Return the fold of each row of a table for each assignment, seeds counted up from `seed`."""
+    return [assign_folds(table.group, folds, seed=seed + number, scheme=scheme, site=table.site, year=table.year)
+            for number in range(1 if scheme in DEALT_ONCE else assignments)]
 
 
 def score_rows(found: Predictions) -> list[dict[str, Any]]:
@@ -78,18 +88,25 @@ def score_rows(found: Predictions) -> list[dict[str, Any]]:
     pooled row also has the 95 % range of R2 and MAE over resampled sites, medians over sites, and
     the share of the squared error of the five worst sites.
     """
+    held = (found.fold >= 0).any(axis=0)
     rows = [{**_row(found, "pooled", "all", np.ones(len(found.observed), dtype=bool)), **_pooled_extras(found)}]
-    for label in np.unique(found.stratum[found.stratum != ""]):
+    for label in np.unique(found.stratum[held & (found.stratum != "")]):
         rows.append(_row(found, "class", str(label), found.stratum == label))
-    for site in np.unique(found.site):
+    for site in np.unique(found.site[held]):
         rows.append(_row(found, "site", str(site), found.site == site))
     return rows
 
 
+def fold_count(found: Predictions) -> int:
+    """Return the number of folds that were held out."""
+    return int(np.unique(found.fold[0][found.fold[0] >= 0]).size)
+
+
 def _row(found: Predictions, level: str, name: str, mine: np.ndarray) -> dict[str, Any]:
     parts = [score(found.observed[mine], estimate[mine]) for estimate in found.estimates]
+    held = (found.fold >= 0).any(axis=0)
     row: dict[str, Any] = {"scheme": found.scheme, "level": level, "name": name, "note": NOTES[found.scheme],
-                           "sites": len(np.unique(found.site[mine])), "n": parts[0]["n"]}
+                           "sites": len(np.unique(found.site[mine & held])), "n": parts[0]["n"]}
     row |= {metric: _mean([part[metric] for part in parts]) for metric in METRICS}
     for metric in ("r2_nse", "mae"):
         values = [part[metric] for part in parts]
@@ -182,7 +199,7 @@ def summarise(found: Predictions, overall: np.ndarray | None = None) -> dict[str
     """
     rows = score_rows(found)
     summary: dict[str, Any] = {
-        "scheme": found.scheme, "note": NOTES[found.scheme], "folds": int(np.unique(found.fold[0]).size),
+        "scheme": found.scheme, "note": NOTES[found.scheme], "folds": fold_count(found),
         "held_out": rows[0], "by_class": [row for row in rows if row["level"] == "class"]}
     if overall is not None:
         summary["overall"] = {"scheme": "overall", "note": NOTES["overall"], **score(found.observed, overall)}

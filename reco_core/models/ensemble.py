@@ -52,7 +52,7 @@ def fit_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, processes: int 
     ----------
     table : Table
     fold : array of int, shape (n,)
-        The fold that holds out each row.
+        The fold that holds out each row; -1 for rows that are only trained on, whose held-out estimate is NaN.
     recipe : Recipe
     processes : int
         0 uses every core. The result is the same for any number.
@@ -98,6 +98,8 @@ def run_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, keep: bool = Tr
 
     Parameters
     ----------
+    fold : array of int, shape (n,)
+        The fold that holds out each row; rows below 0 are only trained on.
     keep : bool
         Whether to return the models; without them less is handed between processes.
     crew : Crew, optional
@@ -107,6 +109,7 @@ def run_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, keep: bool = Tr
     -------
     models : list of Model, empty without `keep`
     held_out : array of shape (n,) [unit of the target]
+        NaN for rows that are only trained on.
     """
     table.check()
     template = recipe.model(table)
@@ -115,8 +118,9 @@ def run_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, keep: bool = Tr
         raise SampleError("One model per class is asked for, but no site has a vegetation class",
                           "Give classes with a site table (read_observations, sites=...), or fit one model for all")
     numbers = np.unique(fold)
-    if len(numbers) < 2:
+    if len(numbers) < 2:  # only one fold, or nothing but training
         raise SampleError("There is one fold only: nothing would be held out", "Give at least 2 folds")
+    numbers = numbers[numbers >= 0]
     if crew is None:
         with Crew(table, processes) as own:
             return run_folds(table, fold, recipe, keep=keep, progress=progress, crew=own)

@@ -20,7 +20,8 @@ SECTIONS = (("summary", "Summary"), ("skill", "Skill"), ("maps", "Maps"), ("driv
 SCORES = (("n", "Records"), ("sites", "Sites"), ("r2_nse", "R²"), ("range", "95 % range of R²"),
           ("r2_pearson", "r²"), ("rmse", "RMSE"), ("mae", "MAE"), ("rmae", "rMAE"), ("bias", "Bias"))
 SCHEMES = {"grouped": "whole sites held out", "loso": "one site held out at a time",
-           "block": "blocks of land held out", "random": "random records held out: optimistic",
+           "block": "blocks of land held out", "temporal": "later years of the same sites held out",
+           "site_year": "years of sites held out: optimistic", "random": "random records held out: optimistic",
            "overall": "nothing held out, models have seen the sites: optimistic"}
 SCHEME_ORDER = tuple(SCHEMES)
 

@@ -1,15 +1,19 @@
-"""Folds for held-out evaluation: whole tower groups, one site at a time, or records."""
+"""Folds for held-out evaluation: whole tower groups, one site at a time, years, or records."""
 
 from __future__ import annotations
+
+from typing import Optional
 
 import numpy as np
 
 from ..errors import ConfigError, SampleError
 
-SCHEMES = ("grouped", "loso", "random")
+SCHEMES = ("grouped", "loso", "temporal", "site_year", "random")
+NEVER = -1
 
 
-def assign_folds(group: np.ndarray, folds: int = 10, *, seed: int = 0, scheme: str = "grouped") -> np.ndarray:
+def assign_folds(group: np.ndarray, folds: int = 10, *, seed: int = 0, scheme: str = "grouped",
+                 site: Optional[np.ndarray] = None, year: Optional[np.ndarray] = None) -> np.ndarray:
     """Return the fold that holds out each record.
 
     Parameters
@@ -17,25 +21,33 @@ def assign_folds(group: np.ndarray, folds: int = 10, *, seed: int = 0, scheme: s
     group : array of shape (n,)
         Tower group of each record.
     folds : int
-        Number of folds; not used by 'loso', which has one per group.
+        Number of folds; 'loso' has one per group, and 'temporal' has one, with about 1 / folds of the years.
     seed : int
-    scheme : {'grouped', 'loso', 'random'}
-        'random' deals single records and is optimistic.
+        Not used by 'loso' and 'temporal'.
+    scheme : {'grouped', 'loso', 'temporal', 'site_year', 'random'}
+        'grouped' deals whole groups; 'temporal' holds out the last years of each site, at least one, and trains on
+        the earlier ones (a site with one year is only trained on); 'site_year' deals whole years of sites and
+        'random' single records: both are optimistic.
+    site, year : array of shape (n,), optional
+        Site (without: the group) and year of each record; wanted by 'temporal' and 'site_year'.
 
     Returns
     -------
     array of int, shape (n,)
+        -1 marks records that are never held out.
 
     Raises
     ------
     SampleError
-        There is one group only, or fewer groups (records) than folds.
+        There is one group only, fewer groups (site-years, records) than folds, or no site has two years.
     """
     group = np.asarray(group)
     if scheme == "random":
         return _random(group.size, folds, seed)
     if scheme not in SCHEMES:
         raise ConfigError(f"'{scheme}' is no hold-out scheme", "Choose: " + ", ".join(SCHEMES))
+    if scheme in ("temporal", "site_year"):
+        return _by_year(scheme, group if site is None else np.asarray(site), year, folds, seed)
     groups, member, sizes = np.unique(group, return_inverse=True, return_counts=True)
     if groups.size < 2:
         raise SampleError("The samples come from one site only; whole sites cannot be held out",
@@ -62,6 +74,24 @@ def _deal(sizes: np.ndarray, folds: int, seed: int) -> np.ndarray:
         fold[group] = int(np.argmin(filled))
         filled[fold[group]] += sizes[group]
     return fold
+
+
+def _by_year(scheme: str, site: np.ndarray, year: Optional[np.ndarray], folds: int, seed: int) -> np.ndarray:
+    _check_folds(folds)
+    place = np.unique(site, return_inverse=True)[1]
+    pairs, member, sizes = np.unique(np.column_stack([place, np.zeros_like(place) if year is None else year]),
+                                     axis=0, return_inverse=True, return_counts=True)
+    years = np.bincount(pairs[:, 0])
+    if years.max() < 2:
+        raise SampleError("No site has records of two years: none can be held out of the others",
+                          "Hold out whole sites (scheme=grouped)")
+    if scheme == "temporal":
+        held = np.maximum(1, np.round(years / folds)) * (years > 1)
+        left = (np.cumsum(years) - 1)[pairs[:, 0]] - np.arange(len(pairs))
+        return np.where(left < held[pairs[:, 0]], 0, NEVER)[member.ravel()]
+    if len(pairs) < folds:
+        raise SampleError(f"There are {len(pairs)} site-years but {folds} folds", f"Give folds={len(pairs)} or fewer")
+    return _deal(sizes, folds, seed)[member.ravel()]
 
 
 def _random(count: int, folds: int, seed: int) -> np.ndarray:

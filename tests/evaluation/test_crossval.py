@@ -42,6 +42,20 @@ def test_assignments_deal_anew():
     assert pooled["mae"] == pytest.approx(np.mean(each)) and pooled["mae_sd"] == pytest.approx(np.std(each, ddof=1))
 
 
+@pytest.mark.parametrize(("scheme", "words"), [("temporal", "same sites, later years"), ("site_year", "optimistic")])
+def test_years_held_out(scheme, words):
+    """Years of the same sites are held out and labelled so; rows never held out are in no score."""
+    table = make_table()
+    table = replace(table, year=2001 + np.arange(len(table)) % 4)
+    held = found(scheme, table)
+    assert (held.fold == crossval.deal(table, scheme, folds=4)[0]).all()
+    np.testing.assert_array_equal(np.isfinite(held.estimates), held.fold >= 0)
+    rows = score_rows(held)
+    assert words in rows[0]["note"] and rows[0]["n"] == (held.fold >= 0).sum()
+    if scheme == "temporal":
+        assert set(table.year[held.fold[0] == 0]) == {2004} and crossval.fold_count(held) == 1
+
+
 def test_random_folds_flatter():
     """Where features tell sites apart but carry nothing to new sites, random folds score high, grouped ones do not."""
     rng = np.random.default_rng(0)

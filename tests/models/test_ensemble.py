@@ -45,6 +45,19 @@ def test_same_bytes_with_one_and_two_processes(fitted):
     assert digest(fit_folds(table, folds_of(table), QUICK, processes=2)) == digest(fitted)
 
 
+def test_rows_that_are_only_trained_on():
+    """Rows of fold -1 train every model and have no held-out estimate; nothing else changes."""
+    table = make_table()
+    fold = np.where(table.group % 3 == 0, -1, table.group % 3)
+    models, held_out = run_folds(table, fold, QUICK, processes=1)
+    assert len(models) == 2
+    np.testing.assert_array_equal(np.isnan(held_out), fold == -1)
+    alone = run_folds(table, np.where(fold == 1, 1, 2), QUICK, processes=1)[1]
+    np.testing.assert_array_equal(held_out[fold == 1], alone[fold == 1])
+    with pytest.raises(SampleError, match="nothing would be held out"):
+        run_folds(table, np.full(len(table), -1), QUICK, processes=1)
+
+
 def test_other_seed_other_model(fitted):
     """The seeds matter."""
     table = make_table()

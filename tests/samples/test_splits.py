@@ -1,4 +1,4 @@
-"""Folds hold out whole tower groups, evenly and always the same."""
+"""Folds hold out whole tower groups or years, evenly and always the same."""
 
 from __future__ import annotations
 
@@ -53,12 +53,35 @@ def test_random_folds_are_even():
     assert sorted(np.bincount(fold)) == [10] * 7 + [11] * 3
 
 
+def test_temporal_holds_out_the_last_years():
+    """The last tenth of the years of a site, but at least one, is fold 0; the rest and single years are trained on."""
+    site = np.repeat(["a", "b", "c"], [24, 8, 6])
+    year = np.concatenate([np.repeat(np.arange(2000, 2024), 1), np.repeat([2010, 2013], 4), np.full(6, 2015)])
+    order = np.random.default_rng(3).permutation(site.size)
+    fold = np.empty(site.size, dtype=int)
+    fold[order] = assign_folds(np.zeros(site.size), 10, scheme="temporal", site=site[order], year=year[order])
+    assert set(year[(fold == 0) & (site == "a")]) == {2022, 2023} and set(year[(fold == 0) & (site == "b")]) == {2013}
+    assert set(fold[site == "c"]) == {-1} and set(fold) == {0, -1}
+
+
+def test_site_years_stay_whole():
+    """A year of a site is in one fold; folds are even; without sites the groups are taken for them."""
+    site, year = (part.ravel() for part in np.meshgrid(np.arange(9), np.arange(1999, 2006)))
+    site, year = np.repeat(site, 12), np.repeat(year, 12)
+    fold = assign_folds(site, 7, scheme="site_year", year=year)
+    assert all(np.unique(fold[(site == one) & (year == when)]).size == 1 for one in range(9) for when in set(year))
+    assert set(np.bincount(fold)) == {9 * 12} and any(np.unique(fold[site == one]).size > 1 for one in range(9))
+
+
 @pytest.mark.parametrize(("group", "kwargs", "error", "message"), [
     ([1, 1, 1], {}, SampleError, "one site only"),
     ([1, 1, 1], {"scheme": "loso"}, SampleError, "one site only"),
     ([1, 2, 3], {"folds": 10}, SampleError, "3 tower groups but 10 folds"),
     ([1, 2, 3], {"folds": 4, "scheme": "random"}, SampleError, "3 records but 4 folds"),
     ([1, 2, 3], {"folds": 1}, ConfigError, "1 folds do not hold"),
+    ([1, 2, 3], {"scheme": "temporal"}, SampleError, "two years"),
+    ([1, 1, 2], {"scheme": "temporal", "year": [2001, 2001, 2003]}, SampleError, "two years"),
+    ([1, 1, 2], {"scheme": "site_year", "year": [2001, 2002, 2003]}, SampleError, "3 site-years but 10 folds"),
     ([1, 2, 3], {"scheme": "spatial"}, ConfigError, "'spatial' is no hold-out scheme")])
 def test_too_few_sites_are_told(group, kwargs, error, message):
     """One site, or fewer sites than folds, cannot be held out; the hint says what to do."""
