@@ -20,8 +20,7 @@ _MODULES = {
     "aggregate": "aggregate", "derive_annual": "aggregate", "derive_season": "season", "derive_soil": "soil",
     "derive_indices": "vegetation", "smooth": "vegetation", "derive_phenology": "vegetation",
     "derive_pet": "water", "derive_spei": "water",
-    "make_zones": "zones",
-    "find_links": "models", "fit": "models", "evaluate": "models",
+    "make_zones": "zones", "find_links": "models", "fit": "models", "evaluate": "models", "compare": "comparison",
     "predict": "maps", "explain": "maps", "trend": "maps",
     "estimate_region": "region", "report": "reports",
 }

@@ -48,7 +48,7 @@ def find_links(*, samples: str, mode: str, alpha: float, engine: str, max_lag: i
             f"{name}: {reason}" for name, reason in list(links.skipped.items())[:3]))
     if mode == "pooled":
         lines.append("Sites are stacked: part of a link is association between sites")
-    return {"output": output, "summary": lines, "citations": _cited([causal_links.CITATION], ds)}
+    return {"output": output, "summary": lines, "citations": cited([causal_links.CITATION], ds)}
 
 
 def fit(*, samples: str, model: str, weights: str, per_class: bool, folds: int, seeds: int, seed: int, alpha: float,
@@ -79,8 +79,8 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
     about = {"model": model, "weights": weights, "per_class": per_class, "folds": fold_count(found),
              "seeds": seeds, "assignments": len(found.estimates), "unit": ds["target"].attrs.get("units", "")}
     with atomic(output) as scores, atomic(predictions) as estimates:
-        _csv(pd.DataFrame([{**row, **about} for row in rows]), scores)
-        _csv(_prediction_rows(ds, found), estimates)
+        write_csv(pd.DataFrame([{**row, **about} for row in rows]), scores)
+        write_csv(prediction_rows(ds, found), estimates)
     held = rows[0]
     lines = [f"{model}, {scheme} ({held['note']}): R² {held['r2_nse']:.3f} (95 % over sites "
              f"{held['r2_nse_low']:.2f} to {held['r2_nse_high']:.2f}), MAE {held['mae']:.2f}, RMSE "
@@ -90,7 +90,7 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
     lines += [f"{row['name']}: R² {row['r2_nse']:.2f}, MAE {row['mae']:.2f}, {row['sites']} sites"
               for row in rows if row["level"] == "class"]
     return {"output": output, "predictions": predictions, "summary": lines,
-            "citations": _cited(citations(model), ds), "details": {"pooled": held}}
+            "citations": cited(citations(model), ds), "details": {"pooled": held}}
 
 
 def fit_samples(samples: xr.Dataset, recipe: Recipe, *, folds: int = 10, processes: int = 0,
@@ -147,7 +147,8 @@ def citations(model: str) -> list[str]:
     return list(model_class(model).citations)
 
 
-def _cited(method: list[str], samples: xr.Dataset) -> list[str]:
+def cited(method: list[str], samples: xr.Dataset) -> list[str]:
+    """Return what to cite for methods and samples."""
     return [text for text in (*method, samples.attrs.get("citation", "")) if text]
 
 
@@ -170,10 +171,11 @@ def _provenance(samples: xr.Dataset, table: Table, recipe: Recipe) -> dict[str, 
             "samples": len(table), "sites": len(np.unique(table.site)), "groups": len(np.unique(table.group)),
             "first": step_label(times.min(), step), "last": step_label(times.max(), step),
             "drivers_source": samples.attrs.get("drivers_source", ""), "history": samples.attrs.get("history", ""),
-            "citations": _cited(citations(recipe.name), samples)}
+            "citations": cited(citations(recipe.name), samples)}
 
 
-def _prediction_rows(ds: xr.Dataset, found: Predictions) -> pd.DataFrame:
+def prediction_rows(ds: xr.Dataset, found: Predictions) -> pd.DataFrame:
+    """Return the held-out estimate of every sample in every assignment as a table."""
     step = ds.attrs["time_step"]
     times = [step_label(time, step) for time in ds["time"].values]
     parts = []
@@ -185,5 +187,6 @@ def _prediction_rows(ds: xr.Dataset, found: Predictions) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _csv(table: pd.DataFrame, path: Path) -> None:
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table with ten digits and the same line ends everywhere."""
     table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")

@@ -116,7 +116,7 @@ def _rows(part: Mapping[str, Any]) -> list[ScoreRow]:
     scheme, level = str(part["scheme"]).split(" ")[0], str(part["level"])
     values = {key: float(value) for key, value in part.items()
               if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value)}
-    if level == "site":
+    if level not in ("pooled", "class"):
         return []
     if level == "class":
         return [ScoreRow(str(part["name"]), scheme, values, "class")]

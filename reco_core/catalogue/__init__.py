@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConfigError
+from .comparison import COMPARISON_STEPS
 from .data import DATA_STEPS
 from .derive import DERIVE_STEPS
 from .maps import MAP_STEPS
@@ -12,7 +13,8 @@ from .survey import SURVEY_STEPS
 from .zones import ZONE_STEPS
 
 STEPS: dict[str, Step] = {
-    step.name: step for step in DATA_STEPS + SURVEY_STEPS + DERIVE_STEPS + MODEL_STEPS + ZONE_STEPS + MAP_STEPS}
+    step.name: step for step in (*DATA_STEPS, *SURVEY_STEPS, *DERIVE_STEPS, *MODEL_STEPS, *COMPARISON_STEPS,
+                                 *ZONE_STEPS, *MAP_STEPS)}
 
 
 def get_step(name: str) -> Step:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Predictions:
 
 
 def cross_validate(table: Table, recipe: Recipe, *, scheme: str = "grouped", folds: int = 10, assignments: int = 1,
-                   processes: int = 0, progress: Progress = SILENT) -> Predictions:
+                   processes: int = 0, progress: Progress = SILENT, crew: Optional[Crew] = None) -> Predictions:
     """Estimate every sample by models fitted without its fold.
 
     Parameters
@@ -57,6 +58,8 @@ def cross_validate(table: Table, recipe: Recipe, *, scheme: str = "grouped", fol
     folds, assignments : int
         'loso' and 'temporal' have one assignment only.
     processes : int
+    crew : Crew, optional
+        Processes to use again; made for the same table.
 
     Raises
     ------
@@ -66,11 +69,11 @@ def cross_validate(table: Table, recipe: Recipe, *, scheme: str = "grouped", fol
     dealt = deal(table, scheme, folds=folds, assignments=assignments, seed=recipe.seed)
     count = len(dealt)
     estimates = []
-    with Crew(table, processes) as crew:
+    with nullcontext(crew) if crew else Crew(table, processes) as staff:
         for number, fold in enumerate(dealt):
             part = progress.span(number / count, (number + 1) / count)
             own = replace(recipe, seed=recipe.seed + number)
-            estimates.append(run_folds(table, fold, own, keep=False, progress=part, crew=crew)[1])
+            estimates.append(run_folds(table, fold, own, keep=False, progress=part, crew=staff)[1])
     return Predictions(table.y, np.stack(estimates), np.stack(dealt), scheme, table.site, table.stratum, table.group)
 
 
@@ -89,11 +92,11 @@ def score_rows(found: Predictions) -> list[dict[str, Any]]:
     the share of the squared error of the five worst sites.
     """
     held = (found.fold >= 0).any(axis=0)
-    rows = [{**_row(found, "pooled", "all", np.ones(len(found.observed), dtype=bool)), **_pooled_extras(found)}]
+    rows = [{**score_row(found, "pooled", "all", np.ones(len(found.observed), dtype=bool)), **pooled_extras(found)}]
     for label in np.unique(found.stratum[held & (found.stratum != "")]):
-        rows.append(_row(found, "class", str(label), found.stratum == label))
+        rows.append(score_row(found, "class", str(label), found.stratum == label))
     for site in np.unique(found.site[held]):
-        rows.append(_row(found, "site", str(site), found.site == site))
+        rows.append(score_row(found, "site", str(site), found.site == site))
     return rows
 
 
@@ -102,7 +105,8 @@ def fold_count(found: Predictions) -> int:
     return int(np.unique(found.fold[0][found.fold[0] >= 0]).size)
 
 
-def _row(found: Predictions, level: str, name: str, mine: np.ndarray) -> dict[str, Any]:
+def score_row(found: Predictions, level: str, name: str, mine: np.ndarray) -> dict[str, Any]:
+    """Return the scores of some of the samples (a mask), means over assignments."""
     parts = [score(found.observed[mine], estimate[mine]) for estimate in found.estimates]
     held = (found.fold >= 0).any(axis=0)
     row: dict[str, Any] = {"scheme": found.scheme, "level": level, "name": name, "note": NOTES[found.scheme],
@@ -118,7 +122,8 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
 
 
-def _pooled_extras(found: Predictions) -> dict[str, float]:
+def pooled_extras(found: Predictions) -> dict[str, float]:
+    """Return ranges over resampled sites, medians over sites and the share of the worst sites."""
     ranges = [bootstrap(found.observed, estimate, found.group, repeats=REPEATS) for estimate in found.estimates]
     extras = {f"{metric}_{end}": _mean([item[metric][at] for item in ranges])
               for metric in ("r2_nse", "mae") for at, end in enumerate(("low", "high"))}
