@@ -33,7 +33,8 @@ def taylor(found: Comparison) -> Figure:
     reach = max([1.15, *(np.hypot(*point) * 1.06 for point in points.values())])
     left = min(0.0, *(point[0] for point in points.values())) * 1.15
     height = max(4.6, 0.245 * len(labels) + 1.0)
-    figure = new_figure(FULL, height)
+    across = min(height, 5.2) * (1.13 * reach - left) / (1.13 * reach)
+    figure = new_figure(min(FULL, across + 0.9 + 0.072 * max(len(label) + 12 for label in labels)), height)
     axes = figure.subplots()
     _rings(axes, reach, left)
     for place, label in enumerate(labels):
@@ -97,10 +98,12 @@ def _rings(axes: Axes, reach: float, left: float) -> None:
     axes.set_xlim(left, 1.13 * reach)
     axes.set_ylim(0, 1.13 * reach)
     axes.spines["left"].set_visible(left >= 0)
+    axes.spines["left"].set_bounds(0, reach)
+    axes.spines["bottom"].set_bounds(max(left, -reach), reach)
     ticks = np.arange(0, reach, step)
     axes.set_xticks(ticks)
     axes.set_yticks(ticks if left >= 0 else [])
-    axes.set_xlabel("Standard deviation over that of the observations [1]; dotted: error without the bias [1]")
+    axes.set_xlabel("Standard deviation over that of the observations [1]\ndotted: error without the bias, likewise")
     if left < 0:
         axes.plot([0, 0], [0, reach], color=SOFT, linewidth=0.7)
 
@@ -139,6 +142,8 @@ def panels(found: Comparison) -> Figure:
         axes.set_aspect("equal")
     for axes in grid[len(labels):]:
         axes.set_visible(False)
+    for axes in grid[max(len(labels) - columns, 0):len(labels)]:
+        axes.tick_params(labelbottom=True)
     unit = pretty_unit(found.unit)
     figure.supxlabel(f"Observed [{unit}]", fontsize=8.5)
     figure.supylabel(f"Estimated, held out [{unit}]", fontsize=8.5)
