@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .common import GROUP_MODELS, PROCESSES, SAMPLES, output
 from .records import Param, Step
 
@@ -23,6 +25,7 @@ MODELS: dict[str, str] = {
     "svr": "Support vector regression",
     "bp_ann": "Neural network with one hidden layer (BP-ANN)",
     "zonal_forest": "Random forest for each environmentally similar zone (Zhu et al. 2024)",
+    "cnn_spei": "Convolutional network with lagged drought indices (CNN-SPEI, Yu 2021)",
 }
 
 MODEL = Param("model", "choice", "Model", "Which model to fit.", default="causal_xgboost",
@@ -114,4 +117,34 @@ MODEL_STEPS = (
                    "Held-out estimate of every sample (CSV).", "predictions.csv"),
         ),
         tags=("cross-validation", "skill")),
+    Step(
+        "ablate", "Find the drivers that help", GROUP_MODELS,
+        "Fit a model without and with each of some drivers, such as lagged drought indices, on the same folds and "
+        "seeds, and say which make it better beyond chance.",
+        params=(
+            SAMPLES,
+            replace(MODEL, default="cnn_spei"),
+            Param("added", "text", "Drivers to add",
+                  "Drivers that are left out of the base model and added one by one, then one after the other, "
+                  "separated by commas. With three there are six variants, those of CNN1 to CNN6.",
+                  default="spei_12,spei_24,spei_36"),
+            Param("scheme", "choice", "Hold-out scheme",
+                  "grouped: whole sites held out; temporal: the last years of each site; resplit: as published, a new "
+                  "random split of 10 to 3 at every step, which is not independent and labelled so.",
+                  default="grouped", choices=("grouped", "temporal", "resplit")),
+            FOLDS, replace(SEEDS, default=3), SEED,
+            Param("iterations", "integer", "Iterations of resplit",
+                  "Training steps of a network under scheme=resplit (published: 100000). Other methods are fitted "
+                  "anew in each of the last ten.", default=5000, minimum=10, maximum=100_000, advanced=True),
+            Param("draws", "integer", "Resamplings", "How often sites are resampled for the 95 % intervals.",
+                  default=2000, minimum=100, maximum=100_000, advanced=True),
+            WEIGHTS, PER_CLASS, ALPHA, SETTINGS, PROCESSES),
+        outputs=(
+            output("output", "file_out", "Scores of the variants",
+                   "R2, CC, RMSE, SDE and bias of each variant and its differences to the base (CSV).", "ablation.csv",
+                   "table"),
+            output("predictions", "file_out", "Predictions",
+                   "Held-out estimate of every sample by each variant (CSV).", "ablation_predictions.csv"),
+        ),
+        tags=("ablation", "spei", "lag")),
 )

@@ -26,6 +26,7 @@ _CLASSES = {
     "svr": ("support_vectors", "SupportVectors"),
     "bp_ann": ("perceptron", "Perceptron"),
     "zonal_forest": ("zonal_forest", "ZonalForest"),
+    "cnn_spei": ("cnn_spei", "CnnSpei"),
 }
 
 

@@ -14,9 +14,11 @@ EQUATIONS = {"q10": ("ta",), "lloyd_taylor": ("ta",), "arrhenius": ("ta",), "mmr
              "jagermeyr_like": ("lst_day", "evi", "lst_day_mean", "evi_max"), "rersm_like": ("lst_day", "evi", "lswi"),
              "ge_like": ("lst_day", "evi", "lswi"), "lgs_like": ("lst_day", "gpp", "swc"),
              "tang2020": ("evi", "lswi", "lst_day")}
-LEARNERS = {"rf": ("ta", "lai", "soc_0"), "svr": ("ta", "lai", "soc_0"), "bp_ann": ("ta", "lai", "soc_0")}
+LEARNERS = {"rf": ("ta", "lai", "soc_0"), "svr": ("ta", "lai", "soc_0"), "bp_ann": ("ta", "lai", "soc_0"),
+            "cnn_spei": ("ta", "lai", "soc_0")}
 MODELS = {**EQUATIONS, **LEARNERS}
-SETTINGS = {"tang2020": "type=alpine_meadow", "rf": "n_estimators=20", "bp_ann": "hidden=4,max_iter=50"}
+SETTINGS = {"tang2020": "type=alpine_meadow", "rf": "n_estimators=20", "bp_ann": "hidden=4,max_iter=50",
+            "cnn_spei": "side=1,filters=8,steps=200"}
 
 
 def more(ta, lai, mean, most):
