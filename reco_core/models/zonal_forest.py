@@ -153,7 +153,7 @@ class ZonalForest(Model):
         place = np.append(np.asarray(kept, dtype="int16"), np.int16(-1))  # the trees see all drivers
         return replace(arrays, features=len(self.features_), feature=place[arrays.feature])
 
-    def seen(self, X: np.ndarray) -> np.ndarray:
+    def seen(self, X: np.ndarray, label: str = ALL) -> np.ndarray:
         return self.scaling_.rows(X[:, :len(self.features_)])
 
     def _zone_of(self, X: np.ndarray) -> np.ndarray:
