@@ -12,7 +12,7 @@ from ..errors import SampleError
 from ..evaluation.ablation import Ablation, compare, variants, verdict
 from ..evaluation.ablation import ablate as run_variants
 from ..io.files import atomic
-from ..io.observation_files import open_samples
+from ..io.observations.read import open_samples
 from ..models.base import default_seeds
 from ..models.ensemble import Recipe
 from ..models.table import Table

@@ -175,9 +175,9 @@ def rasters(world, worker_python, tmp_path_factory):
     folder = tmp_path_factory.mktemp("rasters")
     code = """
 import sys
-from reco_core.io.cubes import open_cube
-from reco_core.io.geotiff import RasterWriter
-from reco_core.io.grid import Grid
+from reco_core.io.rasters.cubes import open_cube
+from reco_core.io.rasters.geotiff import RasterWriter
+from reco_core.io.rasters.grid import Grid
 cube = open_cube(sys.argv[1]).isel(time=slice(0, 3))
 with RasterWriter(sys.argv[2] + "/ta.tif", Grid.of(cube), ["2001-01", "2001-02", "2001-03"], unit="degC") as writer:
     writer.write(cube["ta"].where(cube["x"] > 10).values, 0, 0)

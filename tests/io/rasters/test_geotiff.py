@@ -129,9 +129,9 @@ LIMITED = """
 import resource, sys
 import numpy as np
 from reco_core.errors import ResourceError
-from reco_core.io.cubes import write_cube
-from reco_core.io.geotiff import RasterWriter
-from reco_core.io.grid import Grid
+from reco_core.io.rasters.cubes import write_cube
+from reco_core.io.rasters.geotiff import RasterWriter
+from reco_core.io.rasters.grid import Grid
 from reco_core.world import make_drivers
 
 drivers = make_drivers(400, 400, 3)

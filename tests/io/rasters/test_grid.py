@@ -103,7 +103,7 @@ def test_equal_crs_in_other_words(real_data):
 
 BEYOND = """
 import numpy as np
-from reco_core.io.grid import Grid, from_lonlat, parse_crs
+from reco_core.io.rasters.grid import Grid, from_lonlat, parse_crs
 x, y = from_lonlat("+proj=geos +h=35785831 +lon_0=0 +sweep=y", [6.0, 170.0, 7.0], [50.0, 0.0, 51.0])
 assert np.isfinite([x[0], y[0], x[2], y[2]]).all() and np.isnan([x[1], y[1]]).all()
 area = Grid(parse_crs("ESRI:54030").to_wkt(), (170000.0, 0.0, -17e6, 0.0, -86000.0, 8.6e6), 200, 200).cell_area_m2()
