@@ -74,9 +74,10 @@ def _table(rows: Sequence[Mapping[str, Any]], unit: str) -> list[str]:
 
 def _drivers(fitted: FittedModel) -> list[str]:
     lines = ["## Drivers", "", "| driver | unit | group | training range | importance |", "|---|---|---|---|---|"]
-    for feature, weight in zip(fitted.features, fitted.reference["weights"]):
-        lines.append(f"| {feature.name} ({feature.long_name}) | {feature.unit} | {feature.group} | "
-                     f"{feature.low:.4g} to {feature.high:.4g} | {weight:.1%} |")
+    for feature, weight in zip(fitted.explained, fitted.reference["weights"]):
+        trained = f"{feature.low:.4g} to {feature.high:.4g}" if np.isfinite(feature.low) else "-"
+        lines.append(f"| {feature.name} ({feature.long_name}) | {feature.unit} | {feature.group} | {trained} | "
+                     f"{weight:.1%} |")
     return [*lines, "", "Importance is the mean absolute contribution to the estimate; it is no proof of cause.", ""]
 
 

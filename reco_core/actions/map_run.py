@@ -88,7 +88,7 @@ class MapRun:
                 self.written[name] = path
 
     def _open_explanation(self) -> None:
-        drivers = list(self.fitted.feature_names)
+        drivers = [feature.name for feature in self.fitted.explained]
         numbers = Style("ramp", "Contribution share", "", "viridis", low=0.0)
         moving = self.inputs.reader.classes_move
         base = self.inputs.reader.labels if moving else ["base value"]
@@ -107,12 +107,12 @@ class MapRun:
         if "base_value" in open_:
             self.products.append((products.BaseValues if moving else products.BaseValue)(open_["base_value"]))
         if {"shares", "groups", "dominant"} & set(open_):
-            self.products.append(products.Shares([feature.group for feature in self.fitted.features],
+            self.products.append(products.Shares([feature.group for feature in self.fitted.explained],
                                                  open_.get("shares"), open_.get("groups"), open_.get("dominant")))
 
     def _open_contributions(self, folder: Path) -> None:
         writers = []
-        for feature in self.fitted.features:
+        for feature in self.fitted.explained:
             style = Style("diverging", f"Contribution of {feature.long_name.lower()}", self.unit)
             writers.append(self.files.open(folder / f"{feature.name}.tif", self.inputs.reader.labels,
                                            unit=self.unit, style=style, DRIVER=feature.name))

@@ -73,7 +73,7 @@ class Engine:
     def _pieces(self, X: np.ndarray, stratum: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Explained:
         n = len(X)
         whole = Estimate(np.empty(n), np.empty(n), np.empty(n))
-        phi = np.empty((n, len(self.fitted.features) + 1)) if explain else None
+        phi = np.empty((n, len(self.fitted.explained) + 1)) if explain else None
         for start in range(0, n, self.rows_at_once):
             end = min(start + self.rows_at_once, n)
             rows = np.ascontiguousarray(X[start:end], dtype="float32")
@@ -91,7 +91,7 @@ class Engine:
     def _piece(self, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Explained:
         folds = self.fitted.folds
         means, variances = np.empty((2, len(folds), len(rows)))
-        total = np.zeros((len(rows), len(self.fitted.features) + 1)) if explain else None
+        total = np.zeros((len(rows), len(self.fitted.explained) + 1)) if explain else None
         for number, model in enumerate(folds):
             part = progress.span(number / len(folds), (number + 1) / len(folds))
             if hasattr(model, "boosters") and not self.plain:
@@ -106,7 +106,7 @@ class Engine:
 
     def _split(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress) -> np.ndarray:
         """Return the contributions of a model without boosters: by tables where it consists of trees."""
-        result = np.zeros((len(rows), len(self.fitted.features) + 1))
+        result = np.zeros((len(rows), len(self.fitted.explained) + 1))
         left = np.ones(len(rows), dtype=bool)
         parts = [] if self.plain else _parts(model.route(rows, labels))
         for number, (label, at) in enumerate(parts):

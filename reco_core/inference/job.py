@@ -94,7 +94,9 @@ class MapJob:
         self._area: Optional[ApplicabilityArea] = None
         if any(product.applicability for product in self.products):
             reference = self.reader.fitted.reference
-            self._area = ApplicabilityArea.of(reference["X"], reference["fold"], reference.get("weights"))
+            weights = reference.get("weights")
+            drivers = None if weights is None else weights[:len(self.reader.names)]  # the season has no training range
+            self._area = ApplicabilityArea.of(reference["X"], reference["fold"], drivers)
 
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""

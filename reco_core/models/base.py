@@ -12,7 +12,7 @@ from ..errors import ArtifactError, ConfigError
 from ..progress import SILENT, Progress
 from ..vocabulary.calendar import TIME_STEPS
 from ..vocabulary.kinds import FLUX_KINDS
-from ..vocabulary.variables import GROUPS
+from ..vocabulary.variables import GROUPS, variable
 from .context import Context
 from .table import Table
 
@@ -119,6 +119,11 @@ class Model:
         """What the method sees besides the drivers of a row; its settings may decide it."""
         return Context()
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What contributes to estimates besides the drivers, as the vocabulary calls it; it stands after them."""
+        return ()
+
     def lacking(self, features: Sequence[str]) -> tuple[str, ...]:
         """Return in words what the method needs and the features do not have; nothing where it takes any features."""
         return ()
@@ -169,7 +174,8 @@ class Model:
                       members: str = "all") -> np.ndarray:
         """Return contributions and, in the last column, the base value; rows add up to `predict`.
 
-        Shape (n, p + 1) [unit of the target]: what the surroundings of a driver contribute counts as its own.
+        Shape (n, p + 1) [unit of the target], with `extras` before the base value: what the surroundings of a
+        driver contribute counts as its own.
         """
         return np.empty((len(X), X.shape[1] + 1))
 
@@ -270,6 +276,13 @@ class FittedModel:
         return self.folds[0].context if self.folds else Context()
 
     @cached_property
+    def explained(self) -> tuple[Feature, ...]:
+        """What contributes to an estimate: the features, and what the method brings itself, such as the season."""
+        words = [variable(name) for name in (self.folds[0].extras if self.folds else ())]
+        return self.features + tuple(Feature(word.name, word.unit, word.long_name, word.group, np.nan, np.nan)
+                                     for word in words)
+
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of X."""
         return tuple(feature.name for feature in self.features)
@@ -314,9 +327,9 @@ class FittedModel:
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                       members: str = "all") -> np.ndarray:
-        """Return contributions to the mean estimate, base value last, shape (n, p + 1) [target_unit]."""
+        """Return contributions of `explained` to the mean estimate, base value last, (n, p + 1) [target_unit]."""
         self._check(X, stratum, members)
-        total = np.zeros((len(X), len(self.features) + 1))
+        total = np.zeros((len(X), len(self.explained) + 1))
         for model in self.folds:
             total += model.contributions(X, stratum=stratum, members=members)
         return total / len(self.folds)

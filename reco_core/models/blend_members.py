@@ -20,7 +20,7 @@ OPTIONS: dict[str, Option] = {
     "rounds": Option(120, 1, 10_000), "learning_rate": Option(0.08, 1e-4, 1.0), "max_depth": Option(4, 1, 16),
     "min_child_weight": Option(20.0, 0.0, 1e9), "subsample": Option(0.7, 0.01, 1.0),
     "colsample_bynode": Option(0.3, 0.01, 1.0), "n_estimators": Option(300, 1, 10_000),
-    "min_samples_leaf": Option(15, 1, 10_000), "max_features": Option(0.4, 0.01, 1.0)}
+    "min_samples_leaf": Option(10, 1, 10_000), "max_features": Option(0.4, 0.01, 1.0)}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Columns that the blend makes of drivers: what temperature, leaves and water do together, now and over the year.
 
-Each column is made of one or more drivers (its parents), of the monthly means of the place, and of the sunlight
-that latitude and season bring. Columns whose drivers are not there are left out.
+Each column is made of one or more drivers (its parents) and of the monthly means of the place; those without
+parents tell the season and its sunlight. Columns whose drivers are not there are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Callable, Optional, Sequence
 
 import numpy as np
 
-from ..vocabulary.astronomy import extraterrestrial_radiation
+from ..vocabulary.astronomy import day_length, extraterrestrial_radiation
 from .context import MONTHS, View
 
 LLOYD_TAYLOR = 308.56  # [K]
@@ -19,6 +19,7 @@ T_REF, T_ZERO = 56.02, 46.02
 COLDEST = -40.0
 SOFT_WATER = 10 / 30.4  # [mm d-1]
 SOFT_ARIDITY = 0.3  # [mm d-1]
+YEAR = 365.25
 MID_MONTH = np.array([15, 46, 74, 105, 135, 166, 196, 227, 258, 288, 319, 349], dtype="float64")
 ROLES = {"warmth": ("ta", "lst_day", "ts"), "soil": ("ts", "lst_night"), "leaf": ("lai", "nirv", "evi", "ndvi"),
          "rain": ("precip",), "water": ("swc",)}
@@ -55,6 +56,15 @@ class Now:
         if name not in self._kept:
             self._kept[name] = compute()
         return self._kept[name]
+
+    def phase(self, turn: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the sine or cosine of the season, which is half a year later in the south."""
+        return turn(2 * np.pi * self._day / YEAR + np.where(self._lat < 0, np.pi, 0.0))
+
+    @property
+    def daylight(self) -> np.ndarray:
+        """Length of the day, (n,) [h]."""
+        return _where_known(day_length, self._lat, self._day)
 
     @property
     def sun(self) -> np.ndarray:
@@ -103,8 +113,12 @@ def light_use(leaf: np.ndarray, sun: np.ndarray, warmth: np.ndarray) -> np.ndarr
 
 
 def _sun(lat: np.ndarray, day: np.ndarray) -> np.ndarray:
+    return _where_known(extraterrestrial_radiation, lat, day)
+
+
+def _where_known(function: Callable[..., np.ndarray], lat: np.ndarray, day: np.ndarray) -> np.ndarray:
     known = np.isfinite(lat) & np.isfinite(day)
-    return np.where(known, extraterrestrial_radiation(np.where(known, lat, 0.0), np.where(known, day, 1.0)), np.nan)
+    return np.where(known, function(np.where(known, lat, 0.0), np.where(known, day, 1.0)), np.nan)
 
 
 def _span(now: Now, role: str) -> tuple[np.ndarray, np.ndarray]:
@@ -144,6 +158,10 @@ TERMS = (
          lambda now: _warm(now) * np.clip(now.rain3 / np.maximum(now.demand, 1e-3), 0, 1)),
     Term("wet_year", ("rain", "warmth"), _aridity),
     Term("water_share", ("water",), _water),
+    Term("season_sin", (), lambda now: now.phase(np.sin)),
+    Term("season_cos", (), lambda now: now.phase(np.cos)),
+    Term("sunlight", (), lambda now: now.sun),
+    Term("daylight", (), lambda now: now.daylight),
 )
 
 
@@ -186,11 +204,14 @@ class Terms:
         return np.column_stack([view.own, *made])
 
     def shares(self) -> np.ndarray:
-        """Return how a column's contribution is divided among the drivers, (columns, p): equally among its parents."""
+        """Return whose a column's contribution is, shape (columns, p + 1).
+
+        Equal parts of it go to its parents; that of columns without parents to the season, which stands last.
+        """
         p = len(self.features)
-        result = np.zeros((p + len(self.terms), p))
-        result[:p] = np.eye(p)
+        result = np.zeros((p + len(self.terms), p + 1))
+        result[:p, :p] = np.eye(p)
         for row, term in enumerate(self.terms, p):
-            parents: Sequence[int] = [self.columns[role] for role in term.parents]
+            parents: Sequence[int] = [self.columns[role] for role in term.parents] or [p]
             result[row, parents] = 1 / len(parents)
         return result

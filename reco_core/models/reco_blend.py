@@ -23,12 +23,14 @@ from .table import Table
 from .tree_arrays import TreeArrays
 
 ALL = "all"
+CLASS = "igbp"
 FEWEST_ROWS = 20
 INNER_FOLDS = 3
-CHOICES = ("absolute", "squared", "trees", "classes", "absolute+classes", "squared+classes", "squared+trees",
-           "absolute+trees", "absolute+trees+classes", "squared+trees+classes")
+CHOICES = ("absolute", "squared", "trees", "classes", "absolute+classes", "squared+classes", "trees+classes",
+           "absolute+trees", "squared+trees", "absolute+trees+classes", "squared+trees+classes")
+WIDEST = ("squared+trees+classes", "squared+trees")
+NEARLY = 1.01  # the widest mean is kept unless another one is better by more than this
 MOST_BIAS = 1.25
-WEAK = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,10 @@ class RecoBlend(Model):
     """A mean of several kinds of trees, on drivers, and on columns made of them and of their year at the place.
 
     Parts are boosting on the absolute and on the squared error, extremely randomised trees, and, with
-    `per_class`, boosting for each class with at least seven tower groups; where a class has fewer, the boosting
-    for all serves it. Which parts are averaged is chosen by the squared error on inner folds of whole
-    training groups; so is the factor that takes the bias off, which the absolute error brings with it.
+    `per_class`, boosting for each class with at least seven tower groups; where a class has fewer, boosting
+    for all serves it. With `per_class` every part is told the class. Which parts are averaged is chosen by the
+    squared error on inner folds of whole training groups; so is the factor that takes the bias off, which the
+    absolute error brings with it. Contributions of columns made of several drivers are divided equally among them.
 
     Fitted: `pieces_`, `choice_`, `factor_`, `medians_` (q,), `inner_` (choice -> squared error on inner folds).
 
@@ -71,6 +74,10 @@ class RecoBlend(Model):
     @property
     def context(self) -> Context:
         return Context(climate=True, place=True)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        return ("season", CLASS) if self.per_class else ("season",)
 
     def check(self, features: Sequence[str]) -> None:
         settings = self.all_settings()
@@ -101,6 +108,7 @@ class RecoBlend(Model):
         mean = {choice: np.mean([held[part] for part in choice.split("+")], axis=0) for choice in choices}
         inner = {choice: float(np.square(found - rows.y).mean()) for choice, found in mean.items()}
         best = min(inner, key=lambda choice: (inner[choice], choice))
+        best = next((wide for wide in WIDEST if inner.get(wide, np.inf) <= NEARLY * inner[best]), best)
         factor = 1.0
         if settings["bias"] == "yes" and mean[best].mean() > 0:
             factor = float(np.clip(rows.y.mean() / mean[best].mean(), 1 / MOST_BIAS, MOST_BIAS))
@@ -135,7 +143,7 @@ class RecoBlend(Model):
 
     def _rows(self, X: np.ndarray, y: np.ndarray, group: np.ndarray, stratum: np.ndarray,
               weight: Optional[np.ndarray]) -> Rows:
-        return Rows(self.seen(X), y, group, stratum, weight)
+        return Rows(self._columns(X, stratum), y, group, stratum, weight)
 
     def _learn(self, rows: Rows, wanted: Sequence[str], seed: int, settings: Mapping[str, Value],
                progress: Progress) -> tuple[list[Piece], np.ndarray]:
@@ -178,20 +186,28 @@ class RecoBlend(Model):
         if stratum is None:
             raise ArtifactError("The model has one model per class and no classes are given",
                                 "Give the class of each row: " + ", ".join(self.classes))
-        labels = np.asarray(stratum).astype(str)
-        return np.where(np.isin(labels, self.own_), labels, ALL)
+        return np.asarray(stratum).astype(str)
 
     def seen(self, X: np.ndarray, label: str = ALL) -> np.ndarray:
+        return self._columns(X, np.full(len(X), label))
+
+    def _columns(self, X: np.ndarray, labels: Optional[np.ndarray]) -> np.ndarray:
+        """Return the columns that trees see: the drivers, the terms, and which class it is."""
         p = len(self.features_)
-        if self.all_settings()["terms"] == "no":
-            return np.asarray(X[:, :p], dtype="float32")
-        view = self.context.view(np.asarray(X, dtype="float64"), p)
-        return Terms(self.features_).values(view).astype("float32")
+        found = np.asarray(X[:, :p])
+        if self.all_settings()["terms"] == "yes":
+            found = Terms(self.features_).values(self.context.view(np.asarray(X, dtype="float64"), p))
+        if self.per_class and labels is not None:
+            found = np.column_stack([found, *(labels == name for name in self.classes)])
+        return found.astype("float32")
 
     def to_features(self, phi: np.ndarray) -> np.ndarray:
-        if phi.shape[1] == len(self.features_) + 1:
-            return phi
-        return np.column_stack([phi[:, :-1] @ Terms(self.features_).shares(), phi[:, -1]])
+        p = len(self.features_)
+        terms = Terms(self.features_).shares() if self.all_settings()["terms"] == "yes" else np.eye(p, p + 1)
+        drivers = phi[:, :len(terms)] @ terms
+        if not self.per_class:
+            return np.column_stack([drivers, phi[:, -1]])
+        return np.column_stack([drivers, phi[:, len(terms):-1].sum(axis=1), phi[:, -1]])
 
     def forests(self, label: str = ALL, members: str = "all") -> Sequence[tuple[float, Any]]:
         seeds = self._seeds(members)
@@ -213,7 +229,8 @@ class RecoBlend(Model):
 
     def member_predictions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                            members: str = "all") -> np.ndarray:
-        seeds, columns = self._seeds(members), self.seen(X)
+        labels = self.route(X, stratum)
+        seeds, columns = self._seeds(members), self._columns(X, labels)
         result = np.zeros((len(seeds), len(X)))
         for label, at in self._at(X, stratum):
             for number, seed in enumerate(seeds):
@@ -223,7 +240,7 @@ class RecoBlend(Model):
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                       members: str = "all") -> np.ndarray:
-        columns = self.seen(X)
+        columns = self._columns(X, self.route(X, stratum))
         phi = np.zeros((len(X), columns.shape[1] + 1))
         for label, at in self._at(X, stratum):
             for weight, trees in self.forests(label, members):

@@ -81,6 +81,7 @@ _TABLE = (
     _var("gpp", _FLUX, "Gross primary production", -20, 60, "biotic", "gpp_nt_vut_ref"),
     _var("latitude_abs", "degree", "Absolute latitude", 0, 90, "spatiotemporal", static=True),
     _var("day_length", "h", "Day length", 0, 24, "spatiotemporal"),
+    _var("season", "1", "Season and sunlight", -1, 1, "spatiotemporal"),
     _var("season_sin", "1", "Sine of the season", -1, 1, "spatiotemporal"),
     _var("season_cos", "1", "Cosine of the season", -1, 1, "spatiotemporal"),
     _var("v_top", "1", "Vegetation index at its yearly top", -1, 1, "spatiotemporal", "vtop"),

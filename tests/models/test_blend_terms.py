@@ -7,9 +7,10 @@ import pytest
 
 from reco_core.models.blend_terms import TERMS, Terms, light_use, lloyd_taylor, oudin
 from reco_core.models.context import Context
-from reco_core.vocabulary.astronomy import extraterrestrial_radiation
+from reco_core.vocabulary.astronomy import day_length, extraterrestrial_radiation
 
 CONTEXT = Context(climate=True, place=True)
+SEASON = ("season_sin", "season_cos", "sunlight", "daylight")
 NAMES = ("ta", "ts", "lai", "precip", "swc")
 
 
@@ -41,10 +42,18 @@ def test_values_by_hand():
               "light_use": np.log(5) * sun, "light_use_year": np.log(6) * suns[6] / 12,
               "wet": 3 / (demand + 10 / 30.4), "wet3": rain3 / (demand + 10 / 30.4),
               "warm_wet": warm * min(rain3 / demand, 1), "wet_year": (23 / 12) / (demands.mean() + 0.3),
-              "water_share": 5 / 11}
+              "water_share": 5 / 11, "sunlight": sun, "daylight": float(day_length(45.0, 196.0)),
+              "season_sin": np.sin(2 * np.pi * 196 / 365.25), "season_cos": np.cos(2 * np.pi * 196 / 365.25)}
     assert set(wanted) == {term.name for term in TERMS}
     for name, value in wanted.items():
         assert found[name] == pytest.approx(value, rel=1e-6), name
+
+
+def test_seasons_of_the_south_are_half_a_year_later():
+    """The phase of the season in July in the south is that of January in the north."""
+    north, south = columns(rows(day=16.5)), columns(rows(lat=-45.0, day=16.5 + 365.25 / 2))
+    for name in ("season_sin", "season_cos"):
+        assert north[name] == pytest.approx(south[name])
 
 
 def test_response_to_temperature():
@@ -60,8 +69,8 @@ def test_columns_whose_drivers_are_missing_are_left_out():
     terms = Terms(("lst_day", "ndvi"))
     assert terms.columns == {"warmth": 0, "leaf": 1}
     assert {term.name for term in terms.terms} == {"warm", "leaf_warm", "leaf_max_warm", "leaf_mean_warm",
-                                                   "leaf_share", "light_use", "light_use_year"}
-    assert Terms(("soc_0",)).names == ("soc_0",)
+                                                   "leaf_share", "light_use", "light_use_year", *SEASON}
+    assert Terms(("soc_0",)).names == ("soc_0", *SEASON)
     assert "warm_soil" not in Terms(("ts",)).names  # one driver does not stand for the air and for the soil
 
 
@@ -71,9 +80,10 @@ def test_contributions_go_to_the_parents():
     shares = terms.shares()
     np.testing.assert_allclose(shares.sum(axis=1), 1.0)
     row = dict(zip(terms.names, shares))
-    assert row["leaf_warm"].tolist() == [0.5, 0, 0.5, 0, 0]
-    assert row["warm_soil"].tolist() == [0, 1, 0, 0, 0]
-    assert row["swc"].tolist() == [0, 0, 0, 0, 1]
+    assert row["leaf_warm"].tolist() == [0.5, 0, 0.5, 0, 0, 0]
+    assert row["warm_soil"].tolist() == [0, 1, 0, 0, 0, 0]
+    assert row["swc"].tolist() == [0, 0, 0, 0, 1, 0]
+    assert row["sunlight"].tolist() == [0, 0, 0, 0, 0, 1]
 
 
 def test_unknown_place_leaves_gaps():

@@ -157,7 +157,8 @@ def library_mask(worker_python):
     import subprocess
 
     def bounds(path):
-        code = ("import json, sys; from shapely.geometry import shape; from reco_core.io.rasters.regions import parse_region; "
+        code = ("import json, sys; from shapely.geometry import shape; "
+                "from reco_core.io.rasters.regions import parse_region; "
                 "region = parse_region(sys.argv[1]); assert '4326' in region.crs, region.crs; "
                 "print(json.dumps(shape(region.geometry).bounds))")
         from source import ROOT
