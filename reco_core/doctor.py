@@ -7,13 +7,15 @@ import os
 import platform
 import shutil
 
+from .device import gpu_count, obstacle
 from .version import __version__
 
 CORE = {"numpy": "numpy", "scipy": "scipy", "xarray": "xarray", "pandas": "pandas", "rasterio": "rasterio",
         "pyogrio": "pyogrio", "shapely": "shapely", "zarr": "zarr", "netCDF4": "netCDF4", "numba": "numba",
         "scikit-learn": "scikit-learn", "xgboost": "xgboost-cpu", "pymannkendall": "pymannkendall"}
 EXTRAS = {"causal": ("tigramite",), "report": ("matplotlib", "jinja2"), "explain": ("shap",),
-          "deep": ("torch", "safetensors", "captum")}
+          "deep": ("torch", "safetensors", "captum"), "search": ("optuna",), "modis": ("pyhdf",),
+          "cosore": ("rdata",)}
 
 
 def examine() -> tuple[list[str], bool]:
@@ -31,6 +33,7 @@ def examine() -> tuple[list[str], bool]:
             f"not installed (optional): python -m pip install 'reco[{extra}]'"
         lines.append(f"  extra {extra:<10} {state}")
     lines.append(f"  QGIS             {_qgis() or 'not found on the PATH (needed only for the plugin)'}")
+    lines += _gpu()
     lines.append(f"  processor cores  {os.cpu_count()}")
     free = shutil.disk_usage(os.getcwd()).free / 1e9
     lines.append(f"  free disk        {free:.1f} GB")
@@ -39,6 +42,13 @@ def examine() -> tuple[list[str], bool]:
     else:
         lines.append("Everything RECO must have is installed.")
     return lines, not missing
+
+
+def _gpu() -> list[str]:
+    """Return what can be computed on a GPU, and why the rest cannot."""
+    if gpu_count() == 0:
+        return ["  GPU              none of NVIDIA found (optional)"]
+    return [f"  GPU              {name}: {obstacle(name) or 'ready'}" for name in ("torch", "xgboost")]
 
 
 def _version(distribution: str) -> str | None:

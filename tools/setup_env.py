@@ -20,7 +20,7 @@ from pathlib import Path
 from house import LIBRARY_PYTHON, QGIS_PYTHON, RECO, ROOT, SYSTEM_PYTHON, has_qgis, say
 
 STAMPS = ROOT / ".env-stamp"
-EXTRAS = "causal,explain,report,modis,cosore,dev"
+EXTRAS = "causal,explain,report,modis,cosore,deep,search,dev"
 LOWEST = (3, 11)
 PACKAGES = ("qgis", "python3-qgis", "qgis-providers", "python3-venv", "xvfb", "xauth")
 TEST_PACKAGES = ("pytest", "pytest-qgis")
@@ -103,7 +103,7 @@ def make_library() -> None:
     if is_done("library", wanted) and RECO.exists() and works(LIBRARY_PYTHON):
         return
     make_venv(LIBRARY_PYTHON, base_python())
-    say(f"installing the library into {LIBRARY_PYTHON.parents[1].name} (1.3 GB, a minute or more)")
+    say(f"installing the library into {LIBRARY_PYTHON.parents[1].name} (2.3 GB, some minutes)")
     if not pip(LIBRARY_PYTHON, ["-e", f"{ROOT}[{EXTRAS}]", "-c", str(ROOT / "constraints.txt")], "library"):
         raise SetupError(f"pip did not succeed, see {STAMPS.name}/library.log:\n" + tail("library"))
     mark_done("library", wanted)

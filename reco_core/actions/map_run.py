@@ -155,6 +155,7 @@ class MapRun:
         """Return numbers for the run record."""
         reader = self.inputs.reader
         found: dict[str, Any] = {"model_id": self.inputs.model_id, "valid": self.valid,
+                                 "device": self.fitted.folds[0].device,
                                  "left_out": {reason: count for reason, count in reader.missing.items() if count}}
         if self._explained:
             found["additivity_error"] = self.additivity_error

@@ -22,27 +22,27 @@ from ..vocabulary.calendar import parse_period, step_label
 from .map_files import MapFiles
 from .map_inputs import open_inputs
 from .map_run import MapRun
-from .models import open_model
+from .models import open_on
 from .products import Trend
 
 TREND_BANDS = ("slope", "relative slope", "p", "low", "high", "n")
 
 
-def predict(*, model: str, members: str, memory: float, flux: str, spread: Optional[str],
+def predict(*, model: str, members: str, memory: float, device: str, flux: str, spread: Optional[str],
             seed_spread: Optional[str], relative_spread: Optional[str], applicability: Optional[str],
             progress: Progress, **grids: Any) -> dict[str, Any]:
     """Map the estimates of a fitted model, their spread and where it is applicable."""
-    inputs = open_inputs(open_model(model), model_id(model), progress=progress, **grids)
+    inputs = open_inputs(open_on(model, device, progress), model_id(model), progress=progress, **grids)
     wanted = {"flux": flux, "spread": spread, "seed_spread": seed_spread, "relative_spread": relative_spread,
               "applicability": applicability}
     return _maps(MapRun(inputs, "predict", wanted, members, memory), progress)
 
 
-def explain(*, model: str, members: str, memory: float, base_value: Optional[str], shares: str,
+def explain(*, model: str, members: str, memory: float, device: str, base_value: Optional[str], shares: str,
             groups: Optional[str], dominant: Optional[str], folder: str, progress: Progress,
             **grids: Any) -> dict[str, Any]:
     """Map the contributions of each driver and what follows from them."""
-    inputs = open_inputs(open_model(model), model_id(model), progress=progress, **grids)
+    inputs = open_inputs(open_on(model, device, progress), model_id(model), progress=progress, **grids)
     wanted = {"base_value": base_value, "shares": shares, "groups": groups, "dominant": dominant}
     result = _maps(MapRun(inputs, "explain", wanted, members, memory, Path(folder)), progress)
     return {**result, "folder": folder}

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..device import resolve
 from ..evaluation.crossval import Predictions, cross_validate, fold_count, score_rows, summarise
 from ..io.artifact import read_artifact, write_artifact
 from ..io.files import atomic
 from ..io.observations.read import open_samples
 from ..models import causal_links
 from ..models.base import Feature, FittedModel, default_seeds
-from ..models.ensemble import Recipe, describe, fit_folds
+from ..models.ensemble import Recipe, describe, fit_folds, put_on
 from ..models.registry import model_class
 from ..models.table import Table
 from ..progress import SILENT, Progress
@@ -52,9 +53,10 @@ def find_links(*, samples: str, mode: str, alpha: float, engine: str, max_lag: i
 
 
 def fit(*, samples: str, model: str, weights: str, per_class: bool, folds: int, seeds: int, seed: int, alpha: float,
-        settings: Optional[str], processes: int, output: str, progress: Progress) -> dict[str, Any]:
+        settings: Optional[str], processes: int, device: str, output: str, progress: Progress) -> dict[str, Any]:
     """Fit a model on site-grouped folds and write its folder."""
-    recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed)
+    place = resolve(device, model_class(model).accelerator, progress)
+    recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed, place)
     fitted = fit_samples(open_samples(samples), recipe, folds=folds, processes=processes,
                          progress=progress.span(0.0, 0.95))
     progress(0.95, "Writing the model")
@@ -63,15 +65,16 @@ def fit(*, samples: str, model: str, weights: str, per_class: bool, folds: int, 
              skill_line(fitted), f"Skill of every class, caveats and drivers: {Path(output).name}/card.md"]
     return {"output": output, "summary": lines, "citations": list(fitted.provenance["citations"]),
             "details": {"scores": fitted.scores["held_out"], "settings": fitted.provenance["settings"],
-                        "seeds": fitted.provenance["seeds"]}}
+                        "seeds": fitted.provenance["seeds"], "device": place}}
 
 
 def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: int, seeds: int, seed: int,
-             alpha: float, settings: Optional[str], processes: int, scheme: str, assignments: int, output: str,
-             predictions: str, progress: Progress) -> dict[str, Any]:
+             alpha: float, settings: Optional[str], processes: int, device: str, scheme: str, assignments: int,
+             output: str, predictions: str, progress: Progress) -> dict[str, Any]:
     """Measure the skill of a model on sites it has not seen; write scores and estimates."""
     ds = open_samples(samples)
-    recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed)
+    place = resolve(device, model_class(model).accelerator, progress)
+    recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed, place)
     table = Table.of(ds, recipe.context)
     found = cross_validate(table, recipe, scheme=scheme, folds=folds, assignments=assignments, processes=processes,
                            progress=progress.span(0.0, 0.95))
@@ -90,7 +93,7 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
     lines += [f"{row['name']}: R² {row['r2_nse']:.2f}, MAE {row['mae']:.2f}, {row['sites']} sites"
               for row in rows if row["level"] == "class"]
     return {"output": output, "predictions": predictions, "summary": lines,
-            "citations": cited(citations(model), ds), "details": {"pooled": held}}
+            "citations": cited(citations(model), ds), "details": {"pooled": held, "device": place}}
 
 
 def fit_samples(samples: xr.Dataset, recipe: Recipe, *, folds: int = 10, processes: int = 0,
@@ -140,6 +143,12 @@ def open_model(path: str | Path) -> FittedModel:
         It is no model, or was damaged or changed.
     """
     return FittedModel.from_parts(*read_artifact(path))
+
+
+def open_on(path: str | Path, device: str, progress: Progress = SILENT) -> FittedModel:
+    """Open a model folder; the model computes on the device that was asked for, where it can."""
+    fitted = open_model(path)
+    return put_on(fitted, resolve(device, model_class(fitted.name).accelerator, progress))
 
 
 def citations(model: str) -> list[str]:

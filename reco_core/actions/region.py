@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..catalogue import get_step
+from ..device import resolve
 from ..errors import Cancelled, ConfigError, RecoError, SampleError
 from ..io.artifact import model_id
 from ..io.dependence import FILENAME
@@ -15,6 +16,7 @@ from ..io.files import atomic, remove, unfinished
 from ..io.observations.read import open_samples
 from ..models.base import Feature, FittedModel, default_seeds
 from ..models.ensemble import Recipe
+from ..models.registry import model_class
 from ..progress import Progress
 from ..trends import AnnualSeries
 from ..vocabulary.kinds import feature_names
@@ -24,7 +26,7 @@ from .map_files import remove_rasters, tidy, written_by
 from .map_inputs import open_inputs
 from .map_run import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapRun
 from .maps import KENDALL, SEN, annual_unit, open_trend, too_few, trend_lines
-from .models import fit_samples, open_model, save_model
+from .models import fit_samples, open_on, save_model
 from .products import Trend
 from .record import build_record
 from .reports import write_report
@@ -77,7 +79,7 @@ def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: E
     if values["model"]:
         if values["samples"]:
             progress.warn("The samples are not used: a fitted model is given")
-        return open_model(values["model"]), model_id(values["model"]), []
+        return open_on(values["model"], values["device"], progress), model_id(values["model"]), []
     if not values["samples"]:
         raise ConfigError("There is neither a fitted model nor samples to fit one",
                           "Give model (written by fit) or samples (written by build_samples)")
@@ -87,13 +89,14 @@ def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: E
                                                   for name in feature_names(samples)),
                           "", samples.attrs["time_step"], samples.attrs["flux_kind"], strata, ())
     open_inputs(nothing, "", progress=progress, **grids)  # what does not fit shall be told before the model is fitted
+    place = resolve(values["device"], model_class(values["method"]).accelerator, progress)
     recipe = Recipe(values["method"], values["weights"], values["per_class"], values["alpha"], values["settings"],
-                    default_seeds(values["seeds"]), values["seed"])
+                    default_seeds(values["seeds"]), values["seed"], place)
     fitted = fit_samples(samples, recipe, folds=values["folds"], processes=values["processes"],
                          progress=progress.span(0.0, FITTED))
-    place = stack.enter_context(atomic(folder / MODEL))
-    save_model(fitted, place)
-    return fitted, model_id(place), [f"{values['method']} fitted: {folder / MODEL}", skill_line(fitted)]
+    path = stack.enter_context(atomic(folder / MODEL))
+    save_model(fitted, path)
+    return fitted, model_id(path), [f"{values['method']} fitted: {folder / MODEL}", skill_line(fitted)]
 
 
 @dataclass

@@ -71,6 +71,12 @@ PROCESSES = Param(
     "processes", "integer", "Processes",
     "How many processes share the work; 0 uses every processor core.",
     default=0, minimum=0, maximum=256, advanced=True)
+DEVICE = Param(
+    "device", "choice", "Device",
+    "Where to compute: auto takes a GPU of NVIDIA where there is one that serves the method (networks, boosting) and "
+    "the processor else; cuda says so where it cannot be used. Results of a GPU agree with those of the processor "
+    "to some digits, not to the last bit.",
+    default="auto", choices=("auto", "cpu", "cuda"), advanced=True)
 SAMPLES = Param(
     "samples", "samples", "Samples", "Sample table written by build_samples (NetCDF).")
 MODEL_DIR = Param(

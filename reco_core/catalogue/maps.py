@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .common import (
                      CLASS_LAYER,
+                     DEVICE,
                      FOLDER,
                      GRID_PARAMS,
                      GROUP_MAPS,
@@ -23,7 +24,7 @@ from .common import (
 from .models import FIT_PARAMS
 from .records import Param, Step
 
-MAP_PARAMS = (MODEL_DIR, *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER, MEMBERS, MEMORY)
+MAP_PARAMS = (MODEL_DIR, *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER, MEMBERS, MEMORY, DEVICE)
 
 ESTIMATE_OUTPUTS = (
     output("flux", "raster_out", "Respiration",
@@ -96,10 +97,10 @@ MAP_STEPS = (
              *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER,
              *(replace(param, name="method", advanced=False, title="Method",
                        help="Which model to fit where none is given.") if param.name == "model"
-               else replace(param, advanced=True) for param in FIT_PARAMS[1:-1]),
+               else replace(param, advanced=True) for param in FIT_PARAMS[1:] if param not in (PROCESSES, DEVICE)),
              *TREND_PARAMS,
              replace(TITLE, advanced=True),
-             MEMBERS, MEMORY, PROCESSES),
+             MEMBERS, MEMORY, PROCESSES, DEVICE),
          outputs=(*ESTIMATE_OUTPUTS, *EXPLAIN_OUTPUTS, replace(TREND_OUTPUT, optional=True), FOLDER),
          tags=("map", "shap", "trend", "respiration")),
     Step("report", "Write a report", GROUP_REPORT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .common import GROUP_MODELS, PROCESSES, SAMPLES, output
+from .common import DEVICE, GROUP_MODELS, PROCESSES, SAMPLES, output
 from .records import Param, Step
 
 MODELS: dict[str, str] = {
@@ -67,7 +67,7 @@ ASSIGNMENTS = Param("assignments", "integer", "Fold assignments",
                     "How often the sites are dealt into folds anew; loso and temporal have one.",
                     default=1, minimum=1, maximum=100)
 
-FIT_PARAMS = (SAMPLES, MODEL, WEIGHTS, PER_CLASS, FOLDS, SEEDS, SEED, ALPHA, SETTINGS, PROCESSES)
+FIT_PARAMS = (SAMPLES, MODEL, WEIGHTS, PER_CLASS, FOLDS, SEEDS, SEED, ALPHA, SETTINGS, PROCESSES, DEVICE)
 
 MODEL_STEPS = (
     Step(

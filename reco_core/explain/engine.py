@@ -27,7 +27,7 @@ class Engine:
     Boosted trees are turned into tables (`TableExplainer`), which give the same estimates as
     xgboost to the last bit; trees that tables cannot hold are left to xgboost. Models that are
     means of trees (`Model.forests`) estimate for themselves and are split by tables where they are not
-    too deep; other models estimate and split for themselves.
+    too deep; other models, and those on a GPU, estimate and split for themselves.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Engine:
         total = np.zeros((len(rows), len(self.fitted.explained) + 1)) if explain else None
         for number, model in enumerate(folds):
             part = progress.span(number / len(folds), (number + 1) / len(folds))
-            if hasattr(model, "boosters") and not self.plain:
+            if hasattr(model, "boosters") and not self.plain and model.device == "cpu":
                 self._boosted(model, rows, labels, (means[number], variances[number]), total, part)
                 continue
             part(0.0)
@@ -108,7 +108,7 @@ class Engine:
         """Return the contributions of a model without boosters: by tables where it consists of trees."""
         result = np.zeros((len(rows), len(self.fitted.explained) + 1))
         left = np.ones(len(rows), dtype=bool)
-        parts = [] if self.plain else _parts(model.route(rows, labels))
+        parts = [] if self.plain or model.device != "cpu" else _parts(model.route(rows, labels))
         for number, (label, at) in enumerate(parts):
             forests = model.forests(label, self.members)
             if not forests:

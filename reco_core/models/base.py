@@ -103,7 +103,9 @@ class Model:
     name: ClassVar[str] = ""
     seeded: ClassVar[bool] = False
     weighted: ClassVar[bool] = False  # whether `weights` has a meaning
+    accelerator: ClassVar[str] = ""  # the package through which it can use a GPU
     planned_members = 1
+    device = "cpu"
     citations: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, weights: str = "pooled", per_class: bool = False, alpha: float = 0.05,

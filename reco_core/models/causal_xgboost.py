@@ -42,6 +42,7 @@ class CausalXgboost(Model):
     name = "causal_xgboost"
     seeded = True
     weighted = True
+    accelerator = "xgboost"
     citations = CITATIONS
 
     def check(self, features: Sequence[str]) -> None:
@@ -104,7 +105,7 @@ class CausalXgboost(Model):
             self.boosters_[label] = []
             for seed in seeds:
                 progress(number / len(self.weights_), f"Boosting, class {label}")
-                self.boosters_[label].append(load_booster(train(rows, weights, settings, seed, progress)))
+                self.boosters_[label].append(load_booster(train(rows, weights, settings, seed, progress, self.device)))
         return self
 
     def boosters(self, label: str = ALL, members: str = "all") -> list[Any]:
@@ -122,13 +123,11 @@ class CausalXgboost(Model):
         result = np.empty((count, len(rows)))
         for label, at in self._parts(stratum, len(rows)):
             for number, booster in enumerate(self.boosters(label, members)):
-                _use_threads(booster, len(rows[at]), ROWS_FOR_THREADS)
-                result[number, at] = booster.inplace_predict(rows[at], validate_features=False)
+                result[number, at] = self._asked(booster, rows[at], ROWS_FOR_THREADS)
         return result
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                       members: str = "all") -> np.ndarray:
-        xgboost = need("xgboost")
         rows = np.ascontiguousarray(X, dtype="float32")
         result = np.zeros((len(rows), rows.shape[1] + 1))
         for label, at in self._parts(stratum, len(rows)):
@@ -136,12 +135,20 @@ class CausalXgboost(Model):
             boosters = self.boosters(label, members)
             total = np.zeros((len(part), rows.shape[1] + 1))
             for booster in boosters:
-                _use_threads(booster, len(part), ROWS_FOR_THREADS // 16)
-                # a fresh matrix each time: xgboost caches predictions per matrix
-                matrix = xgboost.DMatrix(part, feature_names=booster.feature_names)
-                total += booster.predict(matrix, pred_contribs=True, validate_features=False)
+                total += self._asked(booster, part, ROWS_FOR_THREADS // 16, pred_contribs=True)
             result[at] = total / len(boosters)
         return result
+
+    def _asked(self, booster: Any, rows: np.ndarray, enough: int, **what: bool) -> np.ndarray:
+        """Return what a booster gives for rows, by all cores where there are enough rows."""
+        if self.device == "cpu":
+            _use_threads(booster, len(rows), enough)
+            if not what:
+                return booster.inplace_predict(rows, validate_features=False)
+        booster.set_param({"device": self.device})
+        # a fresh matrix each time: xgboost caches predictions per matrix
+        matrix = need("xgboost").DMatrix(rows, feature_names=booster.feature_names)
+        return booster.predict(matrix, validate_features=False, **what)
 
     def _parts(self, stratum: Optional[np.ndarray], rows: int) -> list[tuple[str, Any]]:
         """Return the rows of each class."""
@@ -184,8 +191,8 @@ class CausalXgboost(Model):
 
 
 def train(table: Table, weights: np.ndarray, settings: Mapping[str, Value], seed: int,
-          progress: Progress = SILENT) -> bytes:
-    """Return one booster, trained by one thread, as bytes.
+          progress: Progress = SILENT, device: str = "cpu") -> bytes:
+    """Return one booster, trained by one thread or a GPU, as bytes.
 
     Where early stopping is on, a share of the groups is set aside to stop at the number of
     trees that serves them best; those rows are not trained on. With one group there is nothing
@@ -217,7 +224,7 @@ def train(table: Table, weights: np.ndarray, settings: Mapping[str, Value], seed
     parameters = {name: settings[name] for name in (
         "learning_rate", "max_depth", "min_child_weight", "gamma", "subsample", "colsample_bytree",
         "colsample_bylevel", "colsample_bynode", "reg_lambda", "reg_alpha", "max_bin", "objective")}
-    parameters |= {"tree_method": "hist", "eval_metric": "rmse", "seed": seed, "nthread": 1}
+    parameters |= {"tree_method": "hist", "eval_metric": "rmse", "seed": seed, "nthread": 1, "device": device}
     rounds, patience = int(settings["n_estimators"]), int(settings["early_stopping"])
     if not aside.any():
         trees = rounds if patience == 0 else min(rounds, 100)

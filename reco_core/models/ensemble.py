@@ -29,6 +29,7 @@ class Recipe:
     settings: Any = None
     seeds: tuple[int, ...] = default_seeds(20)
     seed: int = 0
+    device: str = "cpu"
 
     @property
     def context(self) -> Context:
@@ -41,6 +42,7 @@ class Recipe:
         model = make_model(self.name, weights=self.weights, per_class=self.per_class, alpha=self.alpha,
                            settings=self.settings, classes=classes)
         model.planned_members = len(self.seeds) if model.seeded else 1
+        model.device = self.device
         return model
 
 
@@ -138,6 +140,7 @@ def run_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, keep: bool = Tr
             kind = type(template)
             first, *others = [kind.from_parts(*parts) for parts, _ in part]
             models.append(first.join(others))
+            models[-1].device = recipe.device
     return models, held_out
 
 
@@ -166,6 +169,13 @@ def _fit(table: Table, job: _Job, progress: Progress) -> tuple[Any, np.ndarray]:
         seeds=job.seeds, features=table.features, shared=job.shared, progress=progress)
     estimate = model.predict(table.X[out], stratum=table.stratum[out])
     return (model.to_parts() if job.keep else None), estimate
+
+
+def put_on(fitted: FittedModel, device: str) -> FittedModel:
+    """Let a fitted model compute on a device, "cpu" or "cuda", and return it."""
+    for model in fitted.folds:
+        model.device = device
+    return fitted
 
 
 def importance(fitted: FittedModel, table: Table) -> np.ndarray:

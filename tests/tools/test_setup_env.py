@@ -54,12 +54,12 @@ def test_other_constraints_install_again(installs, monkeypatch):
 
 
 def test_environments_never_mix(installs):
-    """The library goes into .venv without torch; beside QGIS there are pytest and pytest-qgis and nothing else."""
+    """The library goes into .venv, torch included; beside QGIS there are pytest and pytest-qgis and nothing else."""
     setup_env.make_library()
     setup_env.make_qgis_tests()
     library, qgis = installs
     assert library[0].endswith("/.venv/bin/python") and library[1] == "-e"
-    assert library[2].endswith("[causal,explain,report,modis,cosore,dev]") and "deep" not in library[2]
+    assert library[2].endswith("[causal,explain,report,modis,cosore,deep,search,dev]") and "gpu" not in library[2]
     assert qgis[0].endswith("/.venv-qgis/bin/python")
     assert [re.sub("==.*", "", requirement) for requirement in qgis[1:]] == ["pytest", "pytest-qgis"]
 
