@@ -26,6 +26,7 @@ MODELS: dict[str, str] = {
     "bp_ann": "Neural network with one hidden layer (BP-ANN)",
     "zonal_forest": "Random forest for each environmentally similar zone (Zhu et al. 2024)",
     "cnn_spei": "Convolutional network with lagged drought indices (CNN-SPEI, Yu 2021)",
+    "sae": "Stacked autoencoder (SAE)",
 }
 
 MODEL = Param("model", "choice", "Model", "Which model to fit.", default="causal_xgboost",

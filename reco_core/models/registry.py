@@ -27,6 +27,7 @@ _CLASSES = {
     "bp_ann": ("perceptron", "Perceptron"),
     "zonal_forest": ("zonal_forest", "ZonalForest"),
     "cnn_spei": ("cnn_spei", "CnnSpei"),
+    "sae": ("stacked_autoencoder", "StackedAutoencoder"),
 }
 
 

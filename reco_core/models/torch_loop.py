@@ -66,7 +66,8 @@ class Trained:
 
 def train(build: Build, inputs: Sequence[np.ndarray], y: np.ndarray,
           validation: tuple[Sequence[np.ndarray], np.ndarray], *, schedule: Schedule = Schedule(), seed: int = 0,
-          weight: np.ndarray | None = None, device: str = "cpu", progress: Progress = SILENT) -> Trained:
+          weight: np.ndarray | None = None, validation_weight: np.ndarray | None = None, device: str = "cpu",
+          progress: Progress = SILENT) -> Trained:
     """Train a network on the mean squared error and keep the weights with the least validation error.
 
     Runs on one thread, so that the same seed gives the same weights however many processes work.
@@ -84,7 +85,7 @@ def train(build: Build, inputs: Sequence[np.ndarray], y: np.ndarray,
         Rows that are held back; training ends when they are not estimated better any more.
     schedule : Schedule
     seed : int
-    weight : array of shape (n,), optional
+    weight, validation_weight : array of shape (n,), optional
     device : str
     progress : Progress
 
@@ -106,7 +107,8 @@ def train(build: Build, inputs: Sequence[np.ndarray], y: np.ndarray,
             torch.manual_seed(seed + NEXT_TRY * number)
             run = _Run(build().to(device), schedule, device, progress)
             reason = run.fit(_tensors(inputs, device), _tensor(y, device), weight,
-                             (_tensors(validation[0], device), np.asarray(validation[1], dtype="float64")))
+                             (_tensors(validation[0], device), np.asarray(validation[1], dtype="float64")),
+                             validation_weight)
         if not reason:
             return Trained(run.best, run.loss, run.epoch, run.epochs, number + 1)
         reasons.append(reason)
@@ -126,7 +128,7 @@ class _Run:
         self.best = state_of(module)
 
     def fit(self, inputs: list[Any], y: Any, weight: np.ndarray | None,
-            validation: tuple[list[Any], np.ndarray]) -> str:
+            validation: tuple[list[Any], np.ndarray], validation_weight: np.ndarray | None) -> str:
         """Train to the end and return why that failed, or nothing."""
         torch = need("torch", extra="deep")
         weights = None if weight is None else _tensor(weight / weight.mean(), self.device)
@@ -139,7 +141,7 @@ class _Run:
             if not all(self._step(inputs, y, weights, rows) for rows in order.split(self.schedule.batch)):
                 return "exploded"
             estimate = run_module(self.module, parts)
-            loss = float(np.square(estimate - truth).mean())
+            loss = float(np.average(np.square(estimate - truth), weights=validation_weight))
             if not np.isfinite(loss):
                 return "exploded"
             if loss < self.loss and np.ptp(estimate) > constant:
