@@ -13,7 +13,7 @@ from ..deps import need
 from ..errors import ArtifactError, ConfigError, SampleError
 from ..progress import SILENT, Progress
 from .options import SEARCH, Option, Value
-from .shapley import background_rows, shapley_values
+from .shapley import ORDERS, background_rows, shapley_values
 from .tabular import TabularModel
 
 TRIES = 3
@@ -107,6 +107,7 @@ class Perceptron(TabularModel):
         "hidden": Option(8, 1, 1000), "decay": Option(1e-4, 0.0, 1e6), "max_iter": Option(200, 1, 100_000),
         "search": SEARCH}
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {"hidden": (8, 16, 32)}
+    orders = ORDERS
     learner = Network
 
     def learn(self, X: np.ndarray, y: np.ndarray, weight: Optional[np.ndarray], *, seed: int,

@@ -24,6 +24,7 @@ import numpy as np
 BACKGROUND = 64
 MOST_FOR_EXACT = 8
 PAIRS = 8
+ORDERS = 2 * PAIRS
 Worth = Callable[[np.ndarray], np.ndarray]
 
 

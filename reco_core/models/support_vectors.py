@@ -12,7 +12,7 @@ from ..deps import need
 from ..errors import ArtifactError
 from ..progress import SILENT, Progress
 from .options import SEARCH, Option, Value
-from .shapley import background_rows, plan_for
+from .shapley import ORDERS, background_rows, plan_for
 from .tabular import TabularModel
 from .threads import in_parts
 
@@ -130,6 +130,7 @@ class SupportVectors(TabularModel):
         "epsilon": Option(0.1, 0.0, 1e9), "search": SEARCH}
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {
         "C": (1.0, 10.0, 100.0), "gamma": ("scale", 0.1, 1.0), "epsilon": (0.05, 0.1)}
+    orders = ORDERS
     learner = VectorMachine
 
     def learn(self, X: np.ndarray, y: np.ndarray, weight: Optional[np.ndarray], *, seed: int,

@@ -14,6 +14,7 @@ from .arrays import pack_arrays, unpack_arrays
 from .base import Model, ParameterRow
 from .inner import inner_folds
 from .options import Option, Value, read_options
+from .shapley import MOST_FOR_EXACT
 from .table import Table
 
 ALL = "all"
@@ -100,6 +101,7 @@ class TabularModel(Model):
     options: ClassVar[Mapping[str, Option]] = {}
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}
     scaled: ClassVar[bool] = True
+    orders: ClassVar[int] = 0  # over which contributions of many drivers are averaged
     learner: ClassVar[Any] = None
 
     def learn(self, X: np.ndarray, y: np.ndarray, weight: Optional[np.ndarray], *, seed: int,
@@ -232,10 +234,14 @@ class TabularModel(Model):
                        for name, count in zip(self.features_, scaling.gaps) if count]
 
     def remarks(self) -> list[str]:
-        if not any(scaling.gaps.any() for scaling in self.scalings_.values()):
-            return []
-        return ["Some samples lack values of drivers: this method took the median of the training rows for them; see "
-                "their numbers under Parameters."]
+        found = []
+        if any(scaling.gaps.any() for scaling in self.scalings_.values()):
+            found.append("Some samples lack values of drivers: this method took the median of the training rows for "
+                         "them; see their numbers under Parameters.")
+        if self.orders and len(self.features_) > MOST_FOR_EXACT:
+            found.append(f"Contributions of more than {MOST_FOR_EXACT} drivers are averages over {self.orders} orders "
+                         "of the drivers: each has an error of about a tenth of its usual size, their sum has none.")
+        return found
 
     def join(self, others: Sequence[Model]) -> TabularModel:
         for other in others:

@@ -184,6 +184,8 @@ def test_many_drivers():
     found = model.contributions(wide.X[:5])
     np.testing.assert_allclose(found[:, :-1], sampled_plan(10).values(worth, 5) * table.y.std(), rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(found.sum(axis=1), model.predict(wide.X[:5]), rtol=1e-12)
+    assert "over 16 orders" in model.remarks()[0] and fitted("bp_ann", wide).remarks() == model.remarks()
+    assert fitted("rf", wide).remarks() == fitted("svr", table).remarks() == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from itertools import permutations
 
 import numpy as np
@@ -102,6 +104,29 @@ def test_kept_without_code():
         unpack_arrays(content[: len(content) // 2])
     with pytest.raises(ArtifactError, match="cannot be read"):
         unpack_arrays(content[:200] + bytes(100) + content[300:])
+
+
+def test_arrays_that_grow():
+    """Compressed arrays, and headers that claim more than there is, are refused before memory is taken."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, zeros=np.zeros(10**7))
+    with pytest.raises(ArtifactError, match="are compressed"):
+        unpack_arrays(stream.getvalue())
+    claim = io.BytesIO()
+    np.lib.format.write_array_header_1_0(claim, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        packed.writestr("x.npy", claim.getvalue() + bytes(16))
+    with pytest.raises(ArtifactError, match="has 16 bytes"):
+        unpack_arrays(stream.getvalue())
+
+
+def test_arrays_of_all_kinds():
+    """Order, shape and kind of arrays come back, and they can be written to."""
+    arrays = {"a": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "b": np.array(3), "c": np.zeros((0, 4), "int8")}
+    for name, values in unpack_arrays(pack_arrays(arrays)).items():
+        np.testing.assert_array_equal(values, arrays[name])
+        assert values.flags.writeable
 
 
 @pytest.mark.parametrize(("name", "at", "value"), [
