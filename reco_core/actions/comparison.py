@@ -192,8 +192,7 @@ def _write(runs: Runs, field: Field, entries: Sequence[Entry], reference: Option
     comparison = Comparison(
         scores, rows.observed, {label: values.mean(axis=0) for label, values in estimates.items()}, unit,
         str(ds.attrs["flux_kind"]), step, chosen, NOTES[runs.scheme], int(held.sum()), lost, field.skipped,
-        floor=FLOOR, titles={entry.label: MODELS.get(entry.recipe.name, "") for entry in entries
-                             if entry.label == entry.recipe.name},
+        floor=FLOOR, titles=_titles(field, entries),
         folds=int(np.unique(runs.fold[0][runs.fold[0] >= 0]).size), assignments=runs.count,
         seeds=len(entries[0].recipe.seeds) if entries else 0, source=Path(paths["output"]).stem)
     progress(0.4, "Drawing")
@@ -211,6 +210,20 @@ def _write(runs: Runs, field: Field, entries: Sequence[Entry], reference: Option
         list(dict.fromkeys(text for name in models for text in citations(name))), ds),
         "details": {"skipped": field.skipped, "left_out": lost, "seconds": field.seconds,
                     "settings": {entry.label: asdict(replace(entry.recipe, seeds=())) for entry in entries}}}
+
+
+def _titles(field: Field, entries: Sequence[Entry]) -> dict[str, str]:
+    """Return what each label means."""
+    known = {entry.label: entry.recipe.name for entry in entries}
+    return {label: MODELS.get(known[label], "") + (f" ({_asked(label, entries)})" if label != known[label] else "")
+            if label in known else "published product, read at the sites; it may have been trained on these very towers"
+            for label in field.estimates if label != FLOOR}
+
+
+def _asked(label: str, entries: Sequence[Entry]) -> str:
+    recipe = next(entry.recipe for entry in entries if entry.label == label)
+    words = [recipe.settings or "", f"weights={recipe.weights}", "a model per class" if recipe.per_class else ""]
+    return ", ".join(word for word in words if word)
 
 
 def _shared(field: Field, reference: Optional[str]) -> tuple[np.ndarray, str]:
