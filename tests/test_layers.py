@@ -28,6 +28,7 @@ OWNERS = {
     "pyogrio": ("reco_core/io/",),
     "pyhdf": ("reco_core/io/",),
     "shapely": ("reco_core/io/",),
+    "optuna": ("reco_core/evaluation/search.py",),
     "matplotlib": ("reco_core/report/",),
     "jinja2": ("reco_core/report/",),
     "pymannkendall": ("reco_core/trends/",),

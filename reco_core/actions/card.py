@@ -16,8 +16,8 @@ NUMBERS = (("n", "n", "{:.0f}"), ("sites", "sites", "{:.0f}"), ("r2_nse", "R² (
 
 def write_card(fitted: FittedModel) -> str:
     """Return the card of a model as Markdown."""
-    return "\n".join([*_head(fitted), *_skill(fitted), *_drivers(fitted), *_parameters(fitted), *_caveats(fitted),
-                      *_sources(fitted)]) + "\n"
+    return "\n".join([*_head(fitted), *_skill(fitted), *_search(fitted), *_drivers(fitted), *_parameters(fitted),
+                      *_caveats(fitted), *_sources(fitted)]) + "\n"
 
 
 def skill_line(fitted: FittedModel) -> str:
@@ -29,6 +29,26 @@ def skill_line(fitted: FittedModel) -> str:
         line += f" (95 % over sites {held['r2_nse_low']:.2f} to {held['r2_nse_high']:.2f})"
     return line + (f", MAE {_text('{:.2f}', held['mae'])}, RMSE {_text('{:.2f}', held['rmse'])}, bias "
                    f"{_text('{:+.2f}', held['bias'])} {fitted.target_unit}")
+
+
+def search_lines(fitted: FittedModel) -> list[str]:
+    """Return what a search of settings found in sentences; nothing where there was none."""
+    found = fitted.provenance.get("search")
+    if not found:
+        return []
+    unit = fitted.target_unit
+    text = (f"Settings chosen from {found['trials']} trials ({found['pruned']} given up early, {found['failed']} "
+            f"failed) on {found['folds']} inner folds of whole sites: {settings_text(found['chosen'])}")
+    inner = (f"Inner score of the choice: RMSE {found['rmse']:.4g} {unit}, R² {found['r2_nse']:.3f}; of the settings "
+             f"it started from: RMSE {_text('{:.4g}', found['given_rmse'])}")
+    return [text, inner, "The choice has seen all sites, so that the skill on held-out sites above is slightly "
+                         "optimistic; evaluate with search=true gives the nested score"]
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Return settings as they can be given again."""
+    return ",".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+                    for name, value in settings.items())
 
 
 def _known(value: Any) -> bool:
@@ -62,6 +82,11 @@ def _skill(fitted: FittedModel) -> list[str]:
              f"(sites with at least 12 samples). The five worst sites have "
              f"{_text('{:.0%}', held['worst_sites_share'])} of the squared error.", ""]
     return lines
+
+
+def _search(fitted: FittedModel) -> list[str]:
+    lines = search_lines(fitted)
+    return ["## Search of settings", "", *(f"- {line}." for line in lines), ""] if lines else []
 
 
 def _table(rows: Sequence[Mapping[str, Any]], unit: str) -> list[str]:

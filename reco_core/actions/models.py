@@ -13,6 +13,7 @@ import xarray as xr
 
 from ..device import resolve
 from ..evaluation.crossval import Predictions, cross_validate, fold_count, score_rows, summarise
+from ..evaluation.search import Searched, cross_validate_searched, search_settings
 from ..io.artifact import read_artifact, write_artifact
 from ..io.files import atomic
 from ..io.observations.read import open_samples
@@ -25,7 +26,7 @@ from ..progress import SILENT, Progress
 from ..samples.splits import assign_folds
 from ..vocabulary import variable
 from ..vocabulary.calendar import step_label
-from .card import skill_line, write_card
+from .card import search_lines, settings_text, skill_line, write_card
 
 
 def find_links(*, samples: str, mode: str, alpha: float, engine: str, max_lag: int, within_site: str, output: str,
@@ -53,16 +54,21 @@ def find_links(*, samples: str, mode: str, alpha: float, engine: str, max_lag: i
 
 
 def fit(*, samples: str, model: str, weights: str, per_class: bool, folds: int, seeds: int, seed: int, alpha: float,
-        settings: Optional[str], processes: int, device: str, output: str, progress: Progress) -> dict[str, Any]:
+        settings: Optional[str], processes: int, device: str, search: bool, trials: int, study: Optional[str],
+        output: str, progress: Progress) -> dict[str, Any]:
     """Fit a model on site-grouped folds and write its folder."""
+    ds = open_samples(samples)
     place = resolve(device, model_class(model).accelerator, progress)
     recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed, place)
-    fitted = fit_samples(open_samples(samples), recipe, folds=folds, processes=processes,
-                         progress=progress.span(0.0, 0.95))
+    searched = search_settings(Table.of(ds, recipe.context), recipe, trials=trials, study=study, processes=processes,
+                               progress=progress.span(0.0, 0.6)) if search else None
+    fitted = fit_samples(ds, recipe, folds=folds, processes=processes, searched=searched,
+                         progress=progress.span(0.6 if search else 0.0, 0.95))
     progress(0.95, "Writing the model")
     save_model(fitted, output)
     lines = [f"{model} on {len(fitted.reference['y'])} samples of {fitted.provenance['sites']} sites",
-             skill_line(fitted), f"Skill of every class, caveats and drivers: {Path(output).name}/card.md"]
+             skill_line(fitted), *search_lines(fitted),
+             f"Skill of every class, caveats and drivers: {Path(output).name}/card.md"]
     return {"output": output, "summary": lines, "citations": list(fitted.provenance["citations"]),
             "details": {"scores": fitted.scores["held_out"], "settings": fitted.provenance["settings"],
                         "seeds": fitted.provenance["seeds"], "device": place}}
@@ -70,17 +76,24 @@ def fit(*, samples: str, model: str, weights: str, per_class: bool, folds: int, 
 
 def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: int, seeds: int, seed: int,
              alpha: float, settings: Optional[str], processes: int, device: str, scheme: str, assignments: int,
-             output: str, predictions: str, progress: Progress) -> dict[str, Any]:
+             search: bool, trials: int, study: Optional[str], output: str, predictions: str,
+             progress: Progress) -> dict[str, Any]:
     """Measure the skill of a model on sites it has not seen; write scores and estimates."""
     ds = open_samples(samples)
     place = resolve(device, model_class(model).accelerator, progress)
     recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed, place)
     table = Table.of(ds, recipe.context)
-    found = cross_validate(table, recipe, scheme=scheme, folds=folds, assignments=assignments, processes=processes,
-                           progress=progress.span(0.0, 0.95))
+    options: dict[str, Any] = {"scheme": scheme, "folds": folds, "assignments": assignments, "processes": processes,
+                               "progress": progress.span(0.0, 0.95)}
+    chosen: list[Searched] = []
+    if search:
+        found, chosen = cross_validate_searched(table, recipe, trials=trials, study=study, **options)
+    else:
+        found = cross_validate(table, recipe, **options)
     rows = score_rows(found)
-    about = {"model": model, "weights": weights, "per_class": per_class, "folds": fold_count(found),
-             "seeds": seeds, "assignments": len(found.estimates), "unit": ds["target"].attrs.get("units", "")}
+    about = {"model": model, **({"settings": "searched in each fold (nested)"} if search else {}), "weights": weights,
+             "per_class": per_class, "folds": fold_count(found), "seeds": seeds,
+             "assignments": len(found.estimates), "unit": ds["target"].attrs.get("units", "")}
     with atomic(output) as scores, atomic(predictions) as estimates:
         write_csv(pd.DataFrame([{**row, **about} for row in rows]), scores)
         write_csv(prediction_rows(ds, found), estimates)
@@ -90,14 +103,16 @@ def evaluate(*, samples: str, model: str, weights: str, per_class: bool, folds: 
              f"{held['rmse']:.2f}, bias {held['bias']:+.2f} {about['unit']}",
              f"Median over sites: MAE {held['site_mae']:.2f}, R² {held['site_r2']:.2f}; the five "
              f"worst sites have {held['worst_sites_share']:.0%} of the squared error"]
+    lines += [f"Settings of fold {number}: {settings_text(item.chosen)}" for number, item in enumerate(chosen)]
     lines += [f"{row['name']}: R² {row['r2_nse']:.2f}, MAE {row['mae']:.2f}, {row['sites']} sites"
               for row in rows if row["level"] == "class"]
     return {"output": output, "predictions": predictions, "summary": lines,
-            "citations": cited(citations(model), ds), "details": {"pooled": held, "device": place}}
+            "citations": cited(citations(model), ds), "details": {"pooled": held, "device": place,
+            **({"searched": [item.to_dict() for item in chosen]} if search else {})}}
 
 
 def fit_samples(samples: xr.Dataset, recipe: Recipe, *, folds: int = 10, processes: int = 0,
-                progress: Progress = SILENT) -> FittedModel:
+                searched: Optional[Searched] = None, progress: Progress = SILENT) -> FittedModel:
     """Fit a model on site-grouped folds of a sample table.
 
     Parameters
@@ -108,17 +123,23 @@ def fit_samples(samples: xr.Dataset, recipe: Recipe, *, folds: int = 10, process
     folds : int
     processes : int
         0 uses every core; the result does not depend on it.
+    searched : Searched, optional
+        Settings found by `search_settings`, to be used and told.
 
     Returns
     -------
     FittedModel
         With its skill on held-out sites in `scores`.
     """
+    if searched:
+        recipe = replace(recipe, settings=searched.settings)
     table = Table.of(samples, recipe.context)
     fold = assign_folds(table.group, folds, seed=recipe.seed)
     fitted = fit_folds(table, fold, recipe, processes=processes, progress=progress, features=_features(samples, table),
                        target_unit=samples["target"].attrs.get("units", ""), time_step=samples.attrs["time_step"],
                        flux_kind=samples.attrs["flux_kind"], provenance=_provenance(samples, table, recipe))
+    if searched:
+        fitted = replace(fitted, provenance={**fitted.provenance, "search": searched.to_dict()})
     reference = fitted.reference
     found = Predictions(table.y, reference["held_out"][None], fold[None], "grouped", table.site, table.stratum,
                         table.group)

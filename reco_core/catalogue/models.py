@@ -58,6 +58,18 @@ SETTINGS = Param(
     "type=alpine_meadow,season=year. svr and bp_ann choose theirs on inner folds with search=yes.",
     optional=True, advanced=True)
 
+SEARCH_PARAMS = (
+    Param("search", "flag", "Search settings",
+          "Choose the settings of the model on folds of whole sites inside the training sites (needs the extra "
+          "'search'); what 'settings' names is kept. fit chooses once, on all sites, so that its skill on held-out "
+          "sites is slightly optimistic; evaluate chooses in each fold anew (nested), which is honest and takes as "
+          "many times longer. For causal_xgboost, rf, svr and bp_ann.", default=False),
+    Param("trials", "integer", "Trials", "Number of settings that a search tries.", default=30, minimum=1,
+          maximum=10_000, advanced=True),
+    Param("study", "text", "Study file",
+          "File that keeps the trials, so that a search which was stopped goes on where it was: SQLite where it ends "
+          "with .db, a journal otherwise; evaluate makes one per fold.", optional=True, advanced=True),
+)
 SCHEME = Param(
     "scheme", "choice", "Hold-out scheme",
     "grouped: folds of whole sites; loso: leave one site out; temporal: the last years of each site, about one in "
@@ -99,7 +111,7 @@ MODEL_STEPS = (
     Step(
         "fit", "Fit a model", GROUP_MODELS,
         "Fit a model on site-grouped folds and keep it, with its skill, as a model folder.",
-        params=FIT_PARAMS,
+        params=FIT_PARAMS + SEARCH_PARAMS,
         outputs=(
             output("output", "folder_out", "Fitted model",
                    "Model folder: weights, skill on held-out sites and a card to read.", "model", "model"),
@@ -109,7 +121,7 @@ MODEL_STEPS = (
         "evaluate", "Evaluate a model", GROUP_MODELS,
         "Measure the skill of a model on sites it has not seen.",
         params=FIT_PARAMS + (
-            SCHEME, ASSIGNMENTS,
+            SCHEME, ASSIGNMENTS, *SEARCH_PARAMS,
         ),
         outputs=(
             output("output", "file_out", "Scores",

@@ -137,6 +137,14 @@ class Model:
         """Return every setting of the method with its value."""
         return {}
 
+    def search_space(self) -> Mapping[str, tuple[Any, ...]]:
+        """Return the settings worth searching and where: `fit` with `search` chooses among them.
+
+        A name has ("int", low, high), ("float", low, high), ("log", low, high) or ("choice", values); its
+        usual value lies within. None of them may change `context`. Nothing (the default) cannot be searched.
+        """
+        return {}
+
     def prepare(self, table: Table, *, seed: int = 0, progress: Progress = SILENT) -> Mapping[str, Any]:
         """Return what all members of a training set share, as plain data; computed once per fold."""
         return {}

@@ -12,7 +12,7 @@ from ..progress import SILENT, Progress
 from .base import Model
 from .causal_links import CITATION as LINKS_CITATION
 from .causal_links import Links, check_weights, find_links
-from .settings import Value, boosting_settings, check_sampling
+from .settings import OBJECTIVES, Value, boosting_settings, check_sampling
 from .table import Table
 
 WEIGHTS = ("pooled", "site_mean", "by_pft", "uniform", "shuffled")
@@ -52,6 +52,15 @@ class CausalXgboost(Model):
 
     def all_settings(self) -> dict[str, Any]:
         return dict(boosting_settings(self.settings))
+
+    def search_space(self) -> Mapping[str, tuple[Any, ...]]:
+        space: dict[str, tuple[Any, ...]] = {
+            "learning_rate": ("log", 0.02, 0.3), "max_depth": ("int", 2, 8), "min_child_weight": ("log", 1.0, 60.0),
+            "subsample": ("float", 0.5, 1.0), "colsample_bynode": ("float", 0.2, 0.95),
+            "reg_lambda": ("log", 0.1, 30.0), "objective": ("choice", OBJECTIVES)}
+        if boosting_settings(self.settings)["early_stopping"] == 0:
+            space["n_estimators"] = ("int", 40, 400)
+        return space
 
     def prepare(self, table: Table, *, seed: int = 0, progress: Progress = SILENT) -> Mapping[str, Any]:
         """Return the feature weights of each label, from these training rows."""

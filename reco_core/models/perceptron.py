@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from dataclasses import dataclass
-from typing import ClassVar, Mapping, Optional
+from typing import Any, ClassVar, Mapping, Optional
 
 import numpy as np
 
@@ -108,6 +108,8 @@ class Perceptron(TabularModel):
         "search": SEARCH}
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {"hidden": (8, 16, 32)}
     orders = ORDERS
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "hidden": ("int", 4, 64), "decay": ("log", 1e-6, 10.0), "max_iter": ("int", 50, 500)}
     learner = Network
 
     def learn(self, X: np.ndarray, y: np.ndarray, weight: Optional[np.ndarray], *, seed: int,

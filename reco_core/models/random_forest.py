@@ -36,6 +36,8 @@ class RandomForest(TabularModel):
     options: ClassVar[Mapping[str, Option]] = {
         "n_estimators": Option(500, 1, 10_000), "max_depth": Option(8, 1, 64),
         "min_samples_leaf": Option(5, 1, 10_000), "max_features": Option(0.4, 0.01, 1.0)}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "max_depth": ("int", 3, 24), "min_samples_leaf": ("int", 1, 40), "max_features": ("float", 0.1, 1.0)}
     learner = TreeArrays
 
     def learn(self, X: np.ndarray, y: np.ndarray, weight: Optional[np.ndarray], *, seed: int,

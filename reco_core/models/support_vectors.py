@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Mapping, Optional
+from typing import Any, ClassVar, Mapping, Optional
 
 import numpy as np
 
@@ -131,6 +131,9 @@ class SupportVectors(TabularModel):
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {
         "C": (1.0, 10.0, 100.0), "gamma": ("scale", 0.1, 1.0), "epsilon": (0.05, 0.1)}
     orders = ORDERS
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "C": ("log", 0.1, 300.0), "gamma": ("choice", ("scale", 0.01, 0.03, 0.1, 0.3, 1.0)),
+        "epsilon": ("log", 0.01, 0.5)}
     learner = VectorMachine
 
     def learn(self, X: np.ndarray, y: np.ndarray, weight: Optional[np.ndarray], *, seed: int,

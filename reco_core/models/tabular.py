@@ -100,6 +100,7 @@ class TabularModel(Model):
 
     options: ClassVar[Mapping[str, Option]] = {}
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     scaled: ClassVar[bool] = True
     orders: ClassVar[int] = 0  # over which contributions of many drivers are averaged
     learner: ClassVar[Any] = None
@@ -114,6 +115,9 @@ class TabularModel(Model):
 
     def all_settings(self) -> dict[str, Any]:
         return dict(read_options(self.settings, self.options, self.name))
+
+    def search_space(self) -> Mapping[str, tuple[Any, ...]]:
+        return self.space
 
     def prepare(self, table: Table, *, seed: int = 0, progress: Progress = SILENT) -> Mapping[str, Any]:
         """Return the settings of each label: those given, or the best of the grid on inner folds."""

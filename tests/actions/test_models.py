@@ -65,6 +65,25 @@ def test_fit(samples, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "model.run.json", "samples.csv", "samples.nc"]
 
 
+def test_fit_with_search(samples, tmp_path):
+    """What a search chose is used, kept in the model, and told on the card with what its scores are worth."""
+    pytest.importorskip("optuna")
+    values = {"samples": str(samples), "model": "rf", "settings": "n_estimators=20", "folds": 3, "seeds": 1,
+              "processes": 1, "search": True, "trials": 4, "study": str(tmp_path / "study.db")}
+    result = run_step("fit", {**values, "output": str(tmp_path / "model")})
+    fitted = open_model(tmp_path / "model")
+    found = fitted.provenance["search"]
+    assert found["trials"] == 4 and fitted.provenance["settings"]["max_depth"] == found["chosen"]["max_depth"]
+    assert fitted.folds[0].all_settings()["max_depth"] == found["chosen"]["max_depth"]
+    card = (tmp_path / "model" / "card.md").read_text()
+    assert "Inner score" in card and "slightly optimistic" in card and "nested" in card
+    assert any("4 trials" in line for line in result["summary"])
+    run_step("evaluate", {**values, "study": None, "trials": 2, "output": str(tmp_path / "scores.csv"),
+                          "predictions": str(tmp_path / "predictions.csv")})
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert (scores.settings == "searched in each fold (nested)").all() and scores.n[0] == 432
+
+
 def test_fitted_in_python_and_by_a_step_are_the_same(samples, tmp_path):
     """The Python function and the step write the same bytes."""
     run_step("fit", {"samples": str(samples), "output": str(tmp_path / "one"), **QUICK})
