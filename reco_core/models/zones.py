@@ -230,7 +230,7 @@ def choose_factors(given: str, features: Sequence[str]) -> tuple[str, ...]:
     for name in chosen:
         needed = _needs(name)
         if not set(needed) <= set(features):
-            raise ConfigError(f"The factor '{name}' needs {', '.join(needed)}",
+            raise ConfigError(f"The factor '{name}' needs the driver {', '.join(needed)}, which is not there",
                               f"There are: {', '.join(features)}")
         if name.endswith(GROWING) and not {"ta", "ndvi"} & set(features):
             raise ConfigError(f"The factor '{name}' needs ta or ndvi to tell the growing season",

@@ -92,7 +92,7 @@ def test_same_bytes(samples, tmp_path):
 
 
 @pytest.mark.parametrize(("values", "error", "words"), [
-    ({"factors": "ta,wind"}, ConfigError, "needs wind"),
+    ({"factors": "ta,wind"}, ConfigError, "needs the driver wind"),
     ({"zones": 20, "factors": "soc_0"}, SampleError, "20 zones are wanted"),
     ({"min_records": 9000}, SampleError, "zones of at least 9000"),
     ({"min_records": 216, "factors": "ta"}, SampleError, "No number of zones"),

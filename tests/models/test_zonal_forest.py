@@ -207,7 +207,7 @@ def test_published_drivers():
 
 
 @pytest.mark.parametrize(("settings", "words"), [
-    ("zones=0", "zones is 0"), ("zones=many", "zones is 'many'"), ("factors=ta;wind", "needs wind"),
+    ("zones=0", "zones is 0"), ("zones=many", "zones is 'many'"), ("factors=ta;wind", "needs the driver wind"),
     ("features=table1,zones=3", "four zones"), ("features=z1,zones=1", "need lst_day_max"),
     ("variant=1996", "variant"), ("trees=5", "no setting 'trees'")])
 def test_settings_that_cannot_be(settings, words):

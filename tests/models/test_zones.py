@@ -109,7 +109,7 @@ def test_factors_are_chosen():
 
 
 @pytest.mark.parametrize(("given_", "features", "words"), [
-    ("auto", ["vpd", "ta"], "at least two factors"), ("ta;wind", ["ta"], "needs wind"),
+    ("auto", ["vpd", "ta"], "at least two factors"), ("ta;wind", ["ta"], "needs the driver wind"),
     ("ta;tem", ["ta"], "twice"), (";", ["ta"], "twice"), ("lswi_growing", ["lswi"], "needs ta or ndvi")])
 def test_factors_that_cannot_be(given_, features, words):
     """Factors that are not there, or named twice, are refused in words."""
