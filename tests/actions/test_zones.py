@@ -23,7 +23,7 @@ pytest.importorskip("sklearn")
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
     path = tmp_path_factory.mktemp("zones") / "samples.nc"
-    write_samples(small_samples(18, 2), path)
+    write_samples(small_samples(13, 2), path)
     return str(path)
 
 
@@ -31,7 +31,7 @@ def test_zones_of_sites(samples, tmp_path):
     """Every site has a zone; zones are numbered from cold to warm; the tests compare every two of them."""
     result = run_step("make_zones", {"samples": samples, "zones": 3}, folder=str(tmp_path))
     sites, record = pd.read_csv(tmp_path / "zone_sites.csv"), json.loads((tmp_path / "zones.json").read_text())
-    assert len(sites) == 18 and set(sites.zone) == {1, 2, 3} and record["factors"] == ["ta", "lai", "soc_0"]
+    assert len(sites) == 13 and set(sites.zone) == {1, 2, 3} and record["factors"] == ["ta", "lai", "soc_0"]
     assert sites.groupby("zone").ta.mean().is_monotonic_increasing
     zones = Zones.from_plain(record)
     assert zones.labels(sites[["ta", "lai", "soc_0"]].to_numpy()).tolist() == sites.zone.tolist()
@@ -95,7 +95,7 @@ def test_same_bytes(samples, tmp_path):
     ({"factors": "ta,wind"}, ConfigError, "needs the driver wind"),
     ({"zones": 20, "factors": "soc_0"}, SampleError, "20 zones are wanted"),
     ({"min_records": 9000}, SampleError, "zones of at least 9000"),
-    ({"min_records": 216, "factors": "ta"}, SampleError, "No number of zones"),
+    ({"min_records": 156, "factors": "ta"}, SampleError, "No number of zones"),
     ({"variant": "1996"}, ConfigError, "variant")])
 def test_what_cannot_be(samples, tmp_path, values, error, words):
     """Factors that are not there, more zones than places, and too high demands are refused; nothing is written."""
