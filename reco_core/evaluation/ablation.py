@@ -152,7 +152,8 @@ def _split(table: Table, recipe: Recipe, scheme: str, iterations: int, crew: Cre
         if not out.any():
             raise SampleError("No site has samples of more than one year: no last years can be held out",
                               "Choose scheme=grouped")
-        return np.mean(crew.map(_fit, [_Job(recipe, seed, out, 0) for seed in seeds], progress, "Seed"), axis=0)
+        jobs = [_Job(recipe, seed, out, 0) for seed in seeds]
+        return np.mean(crew.map(_fit, jobs, progress, "Seed"), axis=0)[None]
     if hasattr(template, "resplit"):
         jobs = [_Job(recipe, seed, None, iterations) for seed in seeds]
         return np.concatenate(crew.map(_resplit, jobs, progress, "Seed"))
