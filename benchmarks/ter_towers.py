@@ -23,9 +23,9 @@ from reco_core.evaluation.comparison import paired_difference
 from reco_core.evaluation.crossval import Predictions, cross_validate, score_rows
 from reco_core.evaluation.structure import compare_splits, likeness, mean_absolute, split_shares
 from reco_core.io.observations.read import read_observations
-from reco_core.models.base import default_seeds
 from reco_core.models.causal_links import find_links
 from reco_core.models.ensemble import Recipe, fit_folds
+from reco_core.models.seeds import default_seeds
 from reco_core.models.table import Table
 from reco_core.samples.build import build_samples
 from reco_core.samples.splits import assign_folds

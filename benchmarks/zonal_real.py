@@ -25,7 +25,7 @@ import pandas as pd
 from reco_core.errors import RecoError
 from reco_core.evaluation.zonal import z24_style, zonal_against_unified
 from reco_core.io.observations.read import read_observations
-from reco_core.models.base import default_seeds
+from reco_core.models.seeds import default_seeds
 from reco_core.models.table import Table
 from reco_core.models.zones import stand_ins
 

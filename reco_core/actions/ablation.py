@@ -13,8 +13,8 @@ from ..evaluation.ablation import Ablation, compare, variants, verdict
 from ..evaluation.ablation import ablate as run_variants
 from ..io.files import atomic
 from ..io.observations.read import open_samples
-from ..models.base import default_seeds
 from ..models.ensemble import Recipe
+from ..models.seeds import default_seeds
 from ..models.table import Table
 from ..progress import Progress
 from ..vocabulary import canonical_name

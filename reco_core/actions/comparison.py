@@ -22,8 +22,8 @@ from ..evaluation.league import Rows, common_rows, league_rows, season_of, train
 from ..io.drivers.files import open_drivers
 from ..io.files import atomic
 from ..io.observations.read import open_samples
-from ..models.base import default_seeds
 from ..models.ensemble import Recipe
+from ..models.seeds import default_seeds
 from ..models.table import Table
 from ..progress import Progress
 from ..report.comparison import Comparison, build_comparison, draw_comparison

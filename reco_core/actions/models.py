@@ -18,9 +18,10 @@ from ..io.artifact import read_artifact, write_artifact
 from ..io.files import atomic
 from ..io.observations.read import open_samples
 from ..models import causal_links
-from ..models.base import Feature, FittedModel, default_seeds
+from ..models.base import Feature, FittedModel
 from ..models.ensemble import Recipe, describe, fit_folds, put_on
 from ..models.registry import model_class
+from ..models.seeds import default_seeds
 from ..models.table import Table
 from ..progress import SILENT, Progress
 from ..samples.splits import assign_folds

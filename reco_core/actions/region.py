@@ -14,9 +14,10 @@ from ..io.artifact import model_id
 from ..io.dependence import FILENAME
 from ..io.files import atomic, remove, unfinished
 from ..io.observations.read import open_samples
-from ..models.base import Feature, FittedModel, default_seeds
+from ..models.base import Feature, FittedModel
 from ..models.ensemble import Recipe
 from ..models.registry import model_class
+from ..models.seeds import default_seeds
 from ..progress import Progress
 from ..trends import AnnualSeries
 from ..vocabulary.kinds import feature_names

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..errors import SampleError
 from ..progress import SILENT, Progress
-from .base import Feature, FittedModel, Model, default_seeds
+from .base import Feature, FittedModel, Model
 from .context import Context
 from .crew import Crew
 from .registry import make_model
+from .seeds import default_seeds
 from .table import Table
 
 IMPORTANCE_ROWS = 2000

@@ -67,7 +67,8 @@ class ZonalForest(Model):
         "features": Option(ALL, 0, 0, CHOICES), "eliminate": Option("yes", 0, 0, YES_NO),
         "soft": Option("no", 0, 0, YES_NO), "variant": Option("constriction", 0, 0, tuple(VARIANTS)),
         "n_estimators": Option(500, 1, 10_000), "min_leaf": Option(5, 1, 10_000), "max_depth": Option(0, 0, 64),
-        "mtry": Option(0, 0, 10_000), "min_records": Option(90, FEWEST_TO_LEARN, 1_000_000), "min_sites": Option(3, 1, 10_000)}
+        "mtry": Option(0, 0, 10_000), "min_records": Option(90, FEWEST_TO_LEARN, 1_000_000),
+        "min_sites": Option(3, 1, 10_000)}
 
     @property
     def context(self) -> Context:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from reco_core.errors import ArtifactError, Cancelled, ConfigError, SampleError
-from reco_core.models.base import FittedModel, Model, default_seeds
+from reco_core.models.base import FittedModel, Model
 from reco_core.models.causal_links import feature_weights, find_links
 from reco_core.models.ensemble import Recipe, fit_folds, importance, run_folds
 from reco_core.models.registry import make_model, model_class
+from reco_core.models.seeds import default_seeds
 from reco_core.progress import Progress
 from tables import make_table
 
