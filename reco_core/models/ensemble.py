@@ -79,7 +79,8 @@ def fit_folds(table: Table, fold: np.ndarray, recipe: Recipe, *, processes: int 
         The method cannot be used so.
     """
     models, held_out = run_folds(table, fold, recipe, processes=processes, progress=progress.span(0.0, 0.9))
-    links = recipe.model(table).prepare(table, seed=recipe.seed, progress=progress).get("links", {})
+    template = recipe.model(table)  # links of all rows are for people to read; other methods have none
+    links = template.prepare(table, seed=recipe.seed, progress=progress).get("links", {}) if template.weighted else {}
     strata = tuple(str(label) for label in np.unique(table.stratum) if label) if recipe.per_class else ()
     fitted = FittedModel(recipe.name, about.pop("features", None) or _bare_features(table),
                          about.pop("target_unit", ""), about.pop("time_step", ""), about.pop("flux_kind", "reco"),
