@@ -23,7 +23,6 @@ from .table import Table
 from .tree_arrays import TreeArrays
 
 ALL = "all"
-CLASS = "igbp"
 FEWEST_ROWS = 20
 INNER_FOLDS = 3
 CHOICES = ("absolute", "squared", "trees", "classes", "absolute+classes", "squared+classes", "trees+classes",
@@ -48,9 +47,9 @@ class RecoBlend(Model):
 
     Parts are boosting on the absolute and on the squared error, extremely randomised trees, and, with
     `per_class`, boosting for each class with at least four tower groups; where a class has fewer, boosting
-    for all serves it. With `per_class` every part is told the class. Which parts are averaged is chosen by the
-    squared error on inner folds of whole training groups; so is the factor that takes the bias off, which the
-    absolute error brings with it. Contributions of columns made of several drivers are divided equally among them.
+    for all serves it. Which parts are averaged is chosen by the squared error on inner folds of whole training
+    groups; so is the factor that takes the bias off, which the absolute error brings with it. Contributions of
+    columns made of several drivers are divided equally among them.
 
     Fitted: `pieces_`, `choice_`, `factor_`, `medians_` (q,), `inner_` (choice -> squared error on inner folds).
 
@@ -77,7 +76,7 @@ class RecoBlend(Model):
 
     @property
     def extras(self) -> tuple[str, ...]:
-        return ("season", CLASS) if self.per_class else ("season",)
+        return ("season",)
 
     def check(self, features: Sequence[str]) -> None:
         settings = self.all_settings()
@@ -143,7 +142,7 @@ class RecoBlend(Model):
 
     def _rows(self, X: np.ndarray, y: np.ndarray, group: np.ndarray, stratum: np.ndarray,
               weight: Optional[np.ndarray]) -> Rows:
-        return Rows(self._columns(X, stratum), y, group, stratum, weight)
+        return Rows(self.seen(X), y, group, stratum, weight)
 
     def _learn(self, rows: Rows, wanted: Sequence[str], seed: int, settings: Mapping[str, Value],
                progress: Progress) -> tuple[list[Piece], np.ndarray]:
@@ -186,28 +185,20 @@ class RecoBlend(Model):
         if stratum is None:
             raise ArtifactError("The model has one model per class and no classes are given",
                                 "Give the class of each row: " + ", ".join(self.classes))
-        return np.asarray(stratum).astype(str)
+        labels = np.asarray(stratum).astype(str)
+        return np.where(np.isin(labels, self.own_), labels, ALL)
 
     def seen(self, X: np.ndarray, label: str = ALL) -> np.ndarray:
-        return self._columns(X, np.full(len(X), label))
-
-    def _columns(self, X: np.ndarray, labels: Optional[np.ndarray]) -> np.ndarray:
-        """Return the columns that trees see: the drivers, the terms, and which class it is."""
         p = len(self.features_)
-        found = np.asarray(X[:, :p])
-        if self.all_settings()["terms"] == "yes":
-            found = Terms(self.features_).values(self.context.view(np.asarray(X, dtype="float64"), p))
-        if self.per_class and labels is not None:
-            found = np.column_stack([found, *(labels == name for name in self.classes)])
-        return found.astype("float32")
+        if self.all_settings()["terms"] == "no":
+            return np.asarray(X[:, :p], dtype="float32")
+        view = self.context.view(np.asarray(X, dtype="float64"), p)
+        return Terms(self.features_).values(view).astype("float32")
 
     def to_features(self, phi: np.ndarray) -> np.ndarray:
         p = len(self.features_)
-        terms = Terms(self.features_).shares() if self.all_settings()["terms"] == "yes" else np.eye(p, p + 1)
-        drivers = phi[:, :len(terms)] @ terms
-        if not self.per_class:
-            return np.column_stack([drivers, phi[:, -1]])
-        return np.column_stack([drivers, phi[:, len(terms):-1].sum(axis=1), phi[:, -1]])
+        shares = Terms(self.features_).shares() if self.all_settings()["terms"] == "yes" else np.eye(p, p + 1)
+        return np.column_stack([phi[:, :-1] @ shares, phi[:, -1]])
 
     def forests(self, label: str = ALL, members: str = "all") -> Sequence[tuple[float, Any]]:
         seeds = self._seeds(members)
@@ -229,8 +220,7 @@ class RecoBlend(Model):
 
     def member_predictions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                            members: str = "all") -> np.ndarray:
-        labels = self.route(X, stratum)
-        seeds, columns = self._seeds(members), self._columns(X, labels)
+        seeds, columns = self._seeds(members), self.seen(X)
         result = np.zeros((len(seeds), len(X)))
         for label, at in self._at(X, stratum):
             for number, seed in enumerate(seeds):
@@ -240,7 +230,7 @@ class RecoBlend(Model):
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                       members: str = "all") -> np.ndarray:
-        columns = self._columns(X, self.route(X, stratum))
+        columns = self.seen(X)
         phi = np.zeros((len(X), columns.shape[1] + 1))
         for label, at in self._at(X, stratum):
             for weight, trees in self.forests(label, members):
