@@ -23,6 +23,7 @@ _MODULES = {
     "make_zones": "zones", "find_links": "models", "fit": "models", "evaluate": "models", "compare": "comparison",
     "ablate": "ablation",
     "predict": "maps", "explain": "maps", "trend": "maps",
+    "calibrate": "calibration",
     "estimate_region": "region", "report": "reports",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConfigError
+from .calibration import CALIBRATION_STEPS
 from .comparison import COMPARISON_STEPS
 from .data import DATA_STEPS
 from .derive import DERIVE_STEPS
@@ -14,7 +15,7 @@ from .zones import ZONE_STEPS
 
 STEPS: dict[str, Step] = {
     step.name: step for step in (*DATA_STEPS, *SURVEY_STEPS, *DERIVE_STEPS, *MODEL_STEPS, *COMPARISON_STEPS,
-                                 *ZONE_STEPS, *MAP_STEPS)}
+                                 *ZONE_STEPS, *MAP_STEPS, *CALIBRATION_STEPS)}
 
 
 def get_step(name: str) -> Step:

@@ -91,7 +91,7 @@ class DriverReader:
         self.labels = [step_label(time, self.fitted.time_step) for time in self.times]
         self._around = Surroundings(self.drivers, self.names, self.context)
         self.height, self.width = self.drivers.sizes["y"], self.drivers.sizes["x"]
-        self._classes = _class_table(self.fitted.strata) if self.fitted.strata else None
+        self._classes = class_table(self.fitted.strata) if self.fitted.strata else None
         static = [name for name in self.names if "time" not in self.drivers[name].dims]
         self._order = static + [name for name in self.names if name not in static]
 
@@ -224,8 +224,8 @@ def check_fits(drivers: xr.Dataset, fitted: FittedModel) -> None:
                             "Give a raster of IGBP codes as the class layer")
 
 
-def _class_table(strata: Sequence[str]) -> np.ndarray:
-    """Return for each code 0..255 the model's class, or an empty text."""
+def class_table(strata: Sequence[str]) -> np.ndarray:
+    """Return for each IGBP code 0..255 which of some classes it belongs to, or an empty text."""
     table = np.full(256, "", dtype="U8")
     for code, label in IGBP_CODES.items():
         family = CLASS_FAMILIES.get(label, label)

@@ -1,7 +1,7 @@
 r"""How far a few local records move an estimate: scale factors, drawn towards 1 as training sites teach.
 
 A place is :math:`f` times what the model says. With local records :math:`y`, estimates :math:`p` of the same time
-steps, and the mean square :math:`P^2` of estimates of sites not seen in training,
+steps, and the mean square :math:`P^2` of estimates of training sites by models that did not see them,
 
 .. math:: f = \frac{\lambda P^2 + \sum y p}{\lambda P^2 + \sum p^2}
 
@@ -10,8 +10,8 @@ is the least-squares factor drawn towards 1 as if :math:`\lambda` usual records 
 scored on the rest of each site, by estimates of models that did not see it.
 
 For other places of a region or class than the towers themselves, the mean deviation of *n* towers counts with
-:math:`n \rho / (1 + (n - 1) \rho)` (Spearman-Brown), where :math:`\rho` is what the deviation of a training site tells
-of its kin.
+:math:`n \rho / (1 + (n - 1) \rho)` (Spearman-Brown), where :math:`\rho` is what the deviation of a training site
+tells of its kin.
 """
 
 from __future__ import annotations

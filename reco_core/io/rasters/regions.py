@@ -15,7 +15,7 @@ import xarray as xr
 from ...deps import need
 from ...errors import GridError, RecoError, SchemaError
 from .arrays import Slices, lazy_variable
-from .grid import Grid, parse_crs, same_crs, spatial_ref
+from .grid import Grid, parse_crs, same_crs, spatial_ref, transform_points
 
 LONLAT = "EPSG:4326"
 POINTS_PER_SIDE = 64
@@ -79,6 +79,16 @@ class Region:
     def mask(self, grid: Grid) -> np.ndarray:
         """Return which cells have their centre inside, bool of shape (y, x)."""
         return _rasterize(_in_cells(self.on(grid), grid), slice(0, grid.height), slice(0, grid.width))
+
+
+    def holds(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Return which places (WGS84) [degree] lie inside, bool of shape (n,); those without coordinates do not."""
+        shapely = need("shapely")
+        x, y = transform_points(LONLAT, self.crs or LONLAT, lon, lat)
+        shape = need("shapely.geometry").shape(self.geometry)
+        shapely.prepare(shape)
+        turns = (0, -360, 360) if parse_crs(self.crs or LONLAT).is_geographic else (0,)
+        return np.any([shapely.intersects_xy(shape, x + turn, y) for turn in turns], axis=0)
 
 
 def _turned(shape: Any, grid: Grid) -> Any:
