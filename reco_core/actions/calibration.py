@@ -62,9 +62,9 @@ def calibrate(*, model: str, samples: str, place: str, known: int, period: Optio
         _csv(_table(places, records, used), rows)
         if estimate and calibrated:
             target = calibrated.replace("{flux}", fitted.flux_kind)
-            cells = write_map(fitted, model_id(model), estimate, target, {item.name: item.factor for item in places},
-                              place, records, region=region, class_layer=class_layer, radius_km=radius_km,
-                              align=align, memory=memory, progress=progress.span(0.4, 1.0))
+            cells = write_map(fitted, estimate, target, {item.name: item.factor for item in places}, records,
+                              model=model_id(model), place=place, region=region, class_layer=class_layer,
+                              radius_km=radius_km, align=align, memory=memory, progress=progress.span(0.4, 1.0))
             result["calibrated"] = target
             lines.append(f"{LABEL} map of {counted(cells, 'cell')}; the other cells are empty, and the blind map stays "
                          "as it is")

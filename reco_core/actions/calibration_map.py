@@ -28,8 +28,8 @@ Factors = Callable[[Tile], np.ndarray]
 PER_VALUE, PER_PIXEL = 12.0, 64.0  # [bytes]
 
 
-def write_map(fitted: FittedModel, model: str, estimate: str, path: str, factors: Mapping[str, float], place: str,
-              records: LocalRecords, *, region: Optional[str], class_layer: Optional[str], radius_km: float, align: str,
+def write_map(fitted: FittedModel, estimate: str, path: str, factors: Mapping[str, float], records: LocalRecords, *,
+              model: str, place: str, region: Optional[str], class_layer: Optional[str], radius_km: float, align: str,
               memory: float, progress: Progress) -> int:
     """Write a map times the factors of places and return how many cells have a value.
 

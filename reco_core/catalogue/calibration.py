@@ -33,7 +33,7 @@ CALIBRATION_STEPS = (
                      help="Raster of IGBP land-cover classes (codes 1 to 17). Only for a map and classes."),
              Param("radius_km", "number", "Radius around towers",
                    "How far around a tower its factor holds on the map; the cell of the tower is always in.",
-                   default=5.0, minimum=0.0, maximum=1000, unit="km"),
+                   default=5.0, minimum=0.0, maximum=20000, unit="km"),
              Param("transfer", "number", "Transfer",
                    "How much the deviation of one tower tells of other places of its region or class, from 0 to 1. "
                    "Empty: what the training sites say.", minimum=0.0, maximum=1.0, optional=True, advanced=True),
