@@ -21,9 +21,9 @@ from ter_towers import COLUMNS, DRIVERS, ROOT
 from reco_core.evaluation.crossval import cross_validate
 from reco_core.evaluation.few_shot import few_shot
 from reco_core.io.observations.read import read_observations
-from reco_core.models.base import default_seeds
 from reco_core.models.calibration import HeldOut, shrinkage, transfer
 from reco_core.models.ensemble import Recipe
+from reco_core.models.seeds import default_seeds
 from reco_core.models.table import Table
 from reco_core.samples.build import build_samples
 
