@@ -10,7 +10,7 @@ import pytest
 from rasters import WGS84, field, grid, save
 from reco_core.errors import GridError, SchemaError
 from reco_core.io.drivers.files import open_drivers
-from reco_core.io.rasters.grid import Grid, lonlat, parse_crs
+from reco_core.io.rasters.grid import Grid, from_lonlat, lonlat, parse_crs
 from reco_core.io.rasters.regions import parse_region
 
 ON = grid(8, 10)  # 0..5 E, 46..50 N, cells of half a degree
@@ -130,3 +130,13 @@ def test_damaged_files_and_unknown_crs(tmp_path):
         parse_region(str(tmp_path / "b.geojson"))
     with pytest.raises(GridError, match="EPSG:999999"):
         parse_region("1,47,3,49 [EPSG:999999]")
+
+
+def test_places_inside_a_region():
+    """Places are told by longitude and latitude in any CRS of the region, also where longitudes count beyond 180."""
+    lon, lat = np.array([10.5, 12.0, 370.5, np.nan]), np.array([50.5, 50.5, 50.5, 50.5])
+    assert parse_region("10,50,11,51 [EPSG:4326]").holds(lon, lat).tolist() == [True, False, True, False]
+    assert parse_region("10,50,11,51").holds(lon, lat).tolist() == [True, False, True, False]
+    x, y = from_lonlat(parse_crs("EPSG:3857").to_wkt(), [10.0, 11.0], [50.0, 51.0])
+    box = f"{x[0]},{y[0]},{x[1]},{y[1]} [EPSG:3857]"
+    assert parse_region(box).holds(lon[:2], lat[:2]).tolist() == [True, False]
