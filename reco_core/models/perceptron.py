@@ -83,6 +83,17 @@ class Network:
         return cls(weights, biases, outputs, float(arrays["constant"]), arrays["background"])
 
 
+def _is_fitted(network: Any, X: np.ndarray, y: np.ndarray, extra: Mapping[str, np.ndarray]) -> bool:
+    """Fit a network of scikit-learn, and return whether its weights are numbers."""
+    try:
+        network.fit(X, y, **extra)
+    except ValueError as error:
+        if "non-finite" not in str(error):
+            raise
+        return False
+    return True
+
+
 def _times(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the product of rows and weights, with the same bits for few rows as for many."""
     return np.einsum("np,ph->nh", X, weights)
@@ -126,9 +137,10 @@ class Perceptron(TabularModel):
                            random_state=seed + 1_000_000 * attempt)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that the steps ran out is usual, and no fault
-                network.fit(X, y, **extra)
+                if not _is_fitted(network, X, y, extra):
+                    continue
             first, last = network.coefs_
-            if np.isfinite(first).all() and np.isfinite(last).all():
+            if all(np.isfinite(values).all() for values in (*network.coefs_, *network.intercepts_)):
                 return Network(first, network.intercepts_[0], last[:, 0], float(network.intercepts_[1][0]),
                                X[background_rows(len(X), seed)])
         raise SampleError(f"The network of bp_ann blew up {TRIES} times",

@@ -44,8 +44,8 @@ class Learner(Protocol):
 class Scaling:
     """How rows are made ready: gaps take the median, then mean and spread of the training rows are taken off.
 
-    `median`, `mean` and `spread` (p,) [units of the features]; `target` is mean and spread of the
-    target; `gaps` (p,) counts the missing values among the training rows.
+    `median`, `mean` and `spread` (p,) [units of the features], the last infinite where a feature is constant;
+    `target` is mean and spread of the target; `gaps` (p,) counts the missing values among the training rows.
     """
 
     median: np.ndarray
@@ -65,8 +65,9 @@ class Scaling:
         if not scaled:
             return cls(median, np.zeros(p), np.ones(p), (0.0, 1.0), gaps)
         filled = np.where(known, table.X, median)
-        spread = filled.std(axis=0)
-        return cls(median, filled.mean(axis=0), np.where(spread > 0, spread, 1.0),
+        # nothing was learned of a driver that never changed: whatever its value is later, it counts as its mean
+        spread = np.where(np.ptp(filled, axis=0) > 0, filled.std(axis=0), np.inf)
+        return cls(median, filled.mean(axis=0), spread,
                    (float(table.y.mean()), float(table.y.std()) or 1.0), gaps)
 
     def rows(self, X: np.ndarray) -> np.ndarray:

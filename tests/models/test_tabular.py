@@ -149,6 +149,38 @@ def test_the_training_fold_alone_scales(name):
     np.testing.assert_allclose(other.predict(table.X * factor), model.predict(table.X), rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [0.1, np.nan])
+def test_a_driver_that_never_changed(name, value):
+    """Nothing is known of a driver that was constant, or empty, in the training rows: its later values count for
+    nothing, although the standard deviation of 0.1, 0.1, ... is not zero to the last bit."""
+    table = make_table()
+    X = table.X.copy()
+    X[:, 2] = value
+    model = fitted(name, replace(table, X=X))
+    np.testing.assert_allclose(model.predict(table.X), model.predict(X), rtol=1e-9)
+    assert np.abs(model.contributions(table.X)[:, 2]).max() < 1e-4
+    assert np.abs(model.predict(X) - table.y).mean() < 12
+
+
+def test_a_network_that_blows_up_is_started_anew(monkeypatch):
+    """scikit-learn tells it by an error; another seed is tried, and after three of them the user hears of it."""
+    from sklearn.neural_network import MLPRegressor
+
+    table, seeds, real = make_table(sites=4), [], MLPRegressor.fit
+
+    def fit(self, X, y, **options):
+        seeds.append(self.random_state)
+        if len(seeds) != 2:
+            raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values.")
+        return real(self, X, y, **options)
+
+    monkeypatch.setattr(MLPRegressor, "fit", fit)
+    assert np.isfinite(fitted("bp_ann", table, seeds=(3,)).predict(table.X)).all() and seeds == [3, 1_000_003]
+    with pytest.raises(SampleError, match="blew up 3 times"):
+        fitted("bp_ann", table, seeds=(3,))
+
+
 def test_contributions_are_shapley_values():
     """Those of support vectors are the plain sum over sets with the 64 background rows."""
     table = make_table()
