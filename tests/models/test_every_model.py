@@ -19,7 +19,7 @@ from reco_core.models.table import Table
 from source import ROOT
 from wide_world import MODELS, SETTINGS, wide_drivers, wide_samples
 
-QUICK = {"causal_xgboost": "n_estimators=15,early_stopping=0", "reco_blend": "parts=squared,bias=no", **SETTINGS}
+QUICK = {"causal_xgboost": "n_estimators=15,early_stopping=0", **SETTINGS}
 SOME = ("causal_xgboost", "lloyd_taylor", "rf", "svr", "bp_ann", "sae")
 ELSEWHERE = """
 import sys
