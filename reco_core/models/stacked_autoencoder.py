@@ -133,14 +133,14 @@ class StackedAutoencoder(TabularModel):
     References
     ----------
     Vincent, P. et al. (2010). J. Mach. Learn. Res. 11, 3371-3408.
-    Zhu, X. et al. (2020). Sustainability 12, 2099.
+    Zhu, X. et al. (2020). Sustainability 12, 2099. doi:10.3390/su12052099
     """
 
     name = "sae"
     seeded = True
     accelerator = "torch"
     citations = ("Vincent, P. et al. (2010). Stacked denoising autoencoders. J. Mach. Learn. Res. 11, 3371-3408.",
-                 "Zhu, X. et al. (2020). Sustainability 12, 2099.",
+                 "Zhu, X. et al. (2020). Sustainability 12, 2099. doi:10.3390/su12052099",
                  "Erion, G. et al. (2021). Nature Machine Intelligence 3, 620-631. doi:10.1038/s42256-021-00343-w")
     options: ClassVar[Mapping[str, Option]] = {
         "layer1": Option(64, 1, 4096), "layer2": Option(32, 1, 4096), "layer3": Option(16, 1, 4096),
