@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Optional, Sequence
 
+from ..catalogue import MODELS as MODEL_NAMES
 from ..errors import ConfigError
 from ..models.ensemble import Recipe
 from ..models.registry import make_model, model_class
@@ -47,7 +48,7 @@ def read_entries(models: Sequence[str], variants: Optional[str], base: Recipe) -
     ['rf', 'svr:C=10', 'wide net']
     """
     entries = [Entry(name, replace(base, name=name, settings=None)) for name in models]
-    entries += [_variant(part.strip(), base) for part in (variants or "").split(";") if part.strip()]
+    entries += [_variant(part, base) for part in _parts(variants or "")]
     seen: set[str] = set()
     for entry in entries:
         if entry.label in seen:
@@ -57,6 +58,18 @@ def read_entries(models: Sequence[str], variants: Optional[str], base: Recipe) -
         model_class(entry.recipe.name)
         make_model(entry.recipe.name, settings=entry.recipe.settings).all_settings()  # says what is misspelt
     return entries
+
+
+def _parts(text: str) -> list[str]:
+    """Return the variants of a text; a semicolon inside a list of names, as zones have them, is no end of one."""
+    parts: list[str] = []
+    for part in (part.strip() for part in text.split(";") if part.strip()):
+        name = part.partition(":")[0].rpartition("=")[2].strip()
+        if parts and ":" not in part and "=" in parts[-1].partition(":")[2] and name not in MODEL_NAMES:
+            parts[-1] += f";{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def _variant(text: str, base: Recipe) -> Entry:

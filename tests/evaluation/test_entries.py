@@ -25,6 +25,13 @@ def test_variants_carry_their_settings():
     assert all(recipe.seeds == (1, 2) and recipe.seed == 3 for recipe in recipes)
 
 
+def test_lists_inside_a_setting_keep_their_semicolons():
+    """What follows a semicolon and names no model belongs to the list before it."""
+    entries = read_entries([], "z = zonal_forest:zones=2,factors=ta;precip;lai,soft=yes; rf; svr:C=1", BASE)
+    assert [entry.label for entry in entries] == ["z", "rf", "svr:C=1"]
+    assert entries[0].recipe.settings == "zones=2,factors=ta;precip;lai,soft=yes"
+
+
 @pytest.mark.parametrize(("models", "variants", "words"), [
     (["rf", "rf"], None, "'rf' takes part twice"), ([], "rf; rf", "takes part twice"), ([], "forest", "no model"),
     ([], " = rf", "names no model"), ([], "svr:K=3", "no setting 'K'"), ([], "rf:per_class=maybe", "maybe")])
