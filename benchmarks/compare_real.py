@@ -38,6 +38,7 @@ from reco_core.samples.build import build_samples
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("RECO_DATA", ROOT.parent / "shared" / "data"))
 ELSEWHERE = ("geoman", "cnn_spei")
+LONG = ("zonal_forest",)  # with usual settings, which choose drivers in each zone and fold
 REFERENCE = ("reco_blend", "robust boosting")
 NOT_DRIVERS = ("site_group", "source_row", "reco_gC_m2_month", "gpp_gC_m2_month", "lst_day_modis_dn")
 ARCTIC = {  # column: name, factor, offset to the canonical unit
@@ -105,11 +106,12 @@ def arctic(path: Path) -> None:
 
 BOOSTING = ("robust boosting = causal_xgboost:robust; the same, weights of ones = causal_xgboost:robust,"
             "weights=uniform; the same, weights shuffled = causal_xgboost:robust,weights=shuffled")
+ZONES = "; zonal forest, all drivers = zonal_forest:eliminate=no,n_estimators=200"
 PER_CLASS = ("; robust boosting per class = causal_xgboost:robust,per_class=yes,weights=by_pft; "
              "forest per class = rf:per_class=yes; Lloyd-Taylor per class = lloyd_taylor:per_class=yes; "
              "MMRT per class = mmrt:per_class=yes")
-SETS = {"ter": Set("TER: 110 towers, months, 13 drivers", ter, BOOSTING + PER_CLASS),
-        "abcflux": Set("ABCflux: 71 groups of arctic and boreal towers, 37 drivers", arctic, BOOSTING),
+SETS = {"ter": Set("TER: 110 towers, months, 13 drivers", ter, BOOSTING + ZONES + PER_CLASS),
+        "abcflux": Set("ABCflux: 71 groups of arctic and boreal towers, 37 drivers", arctic, BOOSTING + ZONES),
         "towers": Set("Merged table: 195 towers, months, 4 drivers", towers, BOOSTING + PER_CLASS)}
 
 
@@ -119,9 +121,10 @@ def run(name: str, options: argparse.Namespace) -> pd.DataFrame:
     folder.mkdir(parents=True, exist_ok=True)
     samples = folder / "samples.nc"
     SETS[name].read(samples)
-    models = [model for model in MODELS if model not in ELSEWHERE and model in (options.models or MODELS)]
+    wanted = [model for model in MODELS if model not in ELSEWHERE and model in (options.models or MODELS)]
+    models = [model for model in wanted if model not in LONG]
     variants = [part.strip() for part in SETS[name].variants.split(";")
-                if part.partition("=")[2].partition(":")[0].strip() in models]
+                if part.partition("=")[2].partition(":")[0].strip() in wanted]
     labels = [*models, *(part.partition("=")[0].strip() for part in variants)]
     reference = next((label for label in REFERENCE if label in labels), labels[0])
     result = run_step("compare", {

@@ -3,6 +3,7 @@
 Part a: skill on held-out towers (benchmarks/ter_towers.py).
 Part b: European towers to maps of the upper Moselle (benchmarks/real/moselle.toml).
 Part c: site-years to annual maps 1950-1999 (benchmarks/real/conus.toml).
+Part d: all models that can be used, side by side, on three real tables (benchmarks/compare_real.py).
 Maps of b, and ten years of c, are made again through `qgis_process` and must be the same rasters.
 Last, every test that reads real data is run, and none may be skipped.
 """
@@ -33,7 +34,7 @@ TREND_YEARS = "10"
 def main() -> int:
     """Run all parts and return 0 if everything was as it must be."""
     RUNS.mkdir(exist_ok=True)
-    parts = sys.argv[1:] or ["a", "b", "c", "tests"]
+    parts = sys.argv[1:] or ["a", "b", "c", "d", "tests"]
     started = time.monotonic()
     codes = []
     if "a" in parts:
@@ -42,6 +43,9 @@ def main() -> int:
         codes.append(region("moselle", "b"))
     if "c" in parts:
         codes.append(region("conus", "c"))
+    if "d" in parts:
+        codes.append(call([str(LIBRARY_PYTHON), "benchmarks/compare_real.py", "--results", str(RESULTS), "--docs",
+                           "docs/skill.md"]))
     if "tests" in parts:
         codes.append(real_tests())
     say(f"real data: {(time.monotonic() - started) / 60:.1f} minutes in all")

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from ..catalogue import MODELS, suggestion
+from ..device import resolve
 from ..errors import Cancelled, ConfigError, RecoError, ResourceError, SampleError
 from ..evaluation.crossval import DEALT_ONCE, NOTES, cross_validate, deal
 from ..evaluation.entries import Entry, read_entries, unusable
@@ -23,6 +24,7 @@ from ..io.drivers.files import open_drivers
 from ..io.files import atomic
 from ..io.observations.read import open_samples
 from ..models.ensemble import Recipe
+from ..models.registry import model_class
 from ..models.seeds import default_seeds
 from ..models.table import Table
 from ..progress import Progress
@@ -49,12 +51,13 @@ class Field:
 def compare(*, samples: str, models: Optional[list[str]], variants: Optional[str], reference: Optional[str],
             weights: str, per_class: bool, folds: int, seeds: int, seed: int, alpha: float, scheme: str,
             assignments: int, products: Optional[list[str]], product_names: Optional[str],
-            product_units: Optional[str], start: Optional[str], processes: int, output: str, page: str, taylor: str,
-            scatter: str, predictions: str, progress: Progress) -> dict[str, Any]:
+            product_units: Optional[str], start: Optional[str], processes: int, device: str, output: str, page: str,
+            taylor: str, scatter: str, predictions: str, progress: Progress) -> dict[str, Any]:
     """Hold out the same sites for several models and write their scores, figures and a page."""
     ds = open_samples(samples)
     base = Recipe("", weights, per_class, alpha, None, default_seeds(seeds), seed)
-    entries = read_entries(models or ([] if variants else list(MODELS)), variants, base)
+    entries = [entry.on(resolve(device, model_class(entry.recipe.name).accelerator, progress))
+               for entry in read_entries(models or ([] if variants else list(MODELS)), variants, base)]
     labels = [entry.label for entry in entries] + _product_names(products, product_names)
     if reference and reference not in labels:
         raise ConfigError(f"The reference '{reference}' does not take part", suggestion(reference, labels))

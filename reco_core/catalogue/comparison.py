@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .common import GROUP_MODELS, PROCESSES, SAMPLES, output
+from .common import DEVICE, GROUP_MODELS, PROCESSES, SAMPLES, output
 from .models import ALPHA, ASSIGNMENTS, FOLDS, MODELS, PER_CLASS, SCHEME, SEED, SEEDS, WEIGHTS
 from .records import Param, Step
 
@@ -37,7 +37,7 @@ COMPARISON_STEPS = (
             Param("start", "text", "First date of the products",
                   "Date of the first band (YYYY, YYYY-MM or YYYY-MM-DD) where a product does not carry dates.",
                   optional=True, advanced=True),
-            PROCESSES,
+            PROCESSES, DEVICE,
         ),
         outputs=(
             output("output", "file_out", "Scores",

@@ -23,6 +23,10 @@ class Entry:
     label: str
     recipe: Recipe
 
+    def on(self, device: str) -> Entry:
+        """Return the same, computed on a device."""
+        return replace(self, recipe=replace(self.recipe, device=device))
+
 
 def read_entries(models: Sequence[str], variants: Optional[str], base: Recipe) -> list[Entry]:
     """Return what is to be compared.
