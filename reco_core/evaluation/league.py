@@ -13,7 +13,7 @@ from .crossval import Predictions, pooled_extras, score_row
 SEASONS = ("winter", "spring", "summer", "autumn")
 SCALES = {"site_mean": "means of sites", "class_mean": "means of classes", "seasonal_cycle": "mean seasonal cycle of "
           "each site", "anomaly": "difference from the mean seasonal cycle"}
-FEWEST_GROUPS = 5
+FEWEST_GROUPS, FEWEST_CLASSES = 5, 3
 UNCERTAIN = ("rmae",)  # means near 0 stand below the line
 
 
@@ -94,14 +94,20 @@ def _of_model(found: Predictions, rows: Rows, against: Optional[np.ndarray]) -> 
     everything = np.ones(len(rows.observed), dtype=bool)
     table = [{**score_row(found, "pooled", "all", everything), **pooled_extras(found),
               **_difference(found, against, everything)}]
-    table += [_at_scale(found, rows, scale) for scale in SCALES
-              if np.unique(rows.part).size > 1 or scale not in ("seasonal_cycle", "anomaly")]
+    table += [_at_scale(found, rows, scale) for scale in _scales(rows)]
     for label in np.unique(rows.stratum[rows.stratum != ""]):
         mine = rows.stratum == label
         table.append({**score_row(found, "class", str(label), mine), **_difference(found, against, mine)})
     table += [score_row(found, "season", name, rows.season == name) for name in SEASONS if (rows.season == name).any()]
     table += [score_row(found, "site", str(site), rows.site == site) for site in np.unique(rows.site)]
     return table
+
+
+def _scales(rows: Rows) -> list[str]:
+    """Return the scales that these samples have."""
+    classes = np.unique(rows.stratum[rows.stratum != ""]).size
+    return [scale for scale in SCALES if (scale != "class_mean" or classes >= FEWEST_CLASSES)
+            and (scale not in ("seasonal_cycle", "anomaly") or np.unique(rows.part).size > 1)]
 
 
 def _difference(found: Predictions, against: Optional[np.ndarray], mine: np.ndarray) -> dict[str, float]:
