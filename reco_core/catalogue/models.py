@@ -27,6 +27,7 @@ MODELS: dict[str, str] = {
     "zonal_forest": "Random forest for each environmentally similar zone (Zhu et al. 2024)",
     "cnn_spei": "Convolutional network with lagged drought indices (CNN-SPEI, Yu 2021)",
     "sae": "Stacked autoencoder (SAE)",
+    "geoman": "Recurrent network with attention to drivers and time steps (Geoman, Liu et al. 2022)",
 }
 
 MODEL = Param("model", "choice", "Model", "Which model to fit.", default="causal_xgboost",

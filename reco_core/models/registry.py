@@ -28,6 +28,7 @@ _CLASSES = {
     "zonal_forest": ("zonal_forest", "ZonalForest"),
     "cnn_spei": ("cnn_spei", "CnnSpei"),
     "sae": ("stacked_autoencoder", "StackedAutoencoder"),
+    "geoman": ("geoman", "Geoman"),
 }
 
 
