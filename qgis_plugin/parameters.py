@@ -24,7 +24,7 @@ from .texts import describe, has_folder, label
 NETCDF = "NetCDF (*.nc)"
 EVERY_FILE = "All files (*)"
 FILTERS = {"observations": NETCDF, "samples": NETCDF, "drivers": "Zarr (*.zarr)", "links": "JSON (*.json)",
-           "scores": "CSV (*.csv)", "table": "CSV (*.csv)", "html": "HTML (*.html)"}
+           "scores": "CSV (*.csv)", "table": "CSV (*.csv)", "html": "HTML (*.html)", "picture": "PNG (*.png)"}
 FILE_INPUTS = ("observations", "samples", "drivers", "links", "model", "scores", "path", "table")
 MAY_BE_FOLDER = ("drivers", "path")
 CLASS_LAYER = "class_layer"

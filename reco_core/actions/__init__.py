@@ -21,7 +21,7 @@ _MODULES = {
     "derive_indices": "vegetation", "smooth": "vegetation", "derive_phenology": "vegetation",
     "derive_pet": "water", "derive_spei": "water",
     "make_zones": "zones", "find_links": "models", "fit": "models", "evaluate": "models", "compare": "comparison",
-    "ablate": "ablation",
+    "ablate": "ablation", "attention": "attention",
     "predict": "maps", "explain": "maps", "trend": "maps",
     "calibrate": "calibration",
     "estimate_region": "region", "report": "reports",

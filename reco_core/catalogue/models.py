@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .common import DEVICE, GROUP_MODELS, PROCESSES, SAMPLES, output
+from .common import DEVICE, GROUP_MODELS, MODEL_DIR, PROCESSES, SAMPLES, output
 from .records import Param, Step
 
 MODELS: dict[str, str] = {
@@ -161,4 +161,15 @@ MODEL_STEPS = (
                    "Held-out estimate of every sample by each variant (CSV).", "ablation_predictions.csv"),
         ),
         tags=("ablation", "spei", "lag")),
+    Step(
+        "attention", "Attention by class and season", GROUP_MODELS,
+        "What a model with attention (geoman) looks at, by class and season, beside what the drivers contribute.",
+        params=(MODEL_DIR, replace(SAMPLES, help="Samples to look at, with the drivers and the history of the fit.")),
+        outputs=(
+            output("output", "file_out", "Table",
+                   "A row per class and season (CSV): share of attention of each driver, its standard deviation over "
+                   "the models of the folds, and its share of the contributions.", "attention.csv"),
+            output("figure", "file_out", "Figure", "The same as a picture (PNG).", "attention.png", "picture",
+                   optional=True)),
+        tags=("geoman", "importance", "season")),
 )

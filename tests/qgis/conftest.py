@@ -148,6 +148,10 @@ def world(library, tmp_path_factory):
             "--out", folder)
     library("fit", "--samples", folder / "samples.nc", "--model", "lloyd_taylor", "--folds", 3, "--seeds", 1,
             "--output", folder / "model_lt")
+    library("build_samples", "--observations", folder / "observations.nc", "--features", "ta,lai,soc_0",
+            "--history", 2, "--output", folder / "samples_past.nc")
+    library("fit", "--samples", folder / "samples_past.nc", "--model", "geoman", "--folds", 3, "--seeds", 1,
+            "--settings", "window=2,hidden=4,epochs=2", "--output", folder / "model_geoman")
     return folder
 
 

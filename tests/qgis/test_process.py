@@ -33,6 +33,8 @@ RUNS = {
     "compare": ({"SAMPLES": "{world}/samples.nc", "MODELS": "lloyd_taylor", "FOLDS": 3, "SEEDS": 1,
                  "VARIANTS": "small = rf:n_estimators=5", "PRODUCTS": "{world}/truth.tif"},
                 {"OUTPUT": "c.csv", "PAGE": "c.html", "TAYLOR": "t.png", "SCATTER": "s.png", "PREDICTIONS": "held"}),
+    "attention": ({"MODEL": "{world}/model_geoman", "SAMPLES": "{world}/samples_past.nc"},
+                  {"OUTPUT": "a.csv", "FIGURE": "a.png"}),
     "predict": ({"MODEL": "{world}/model_lt", "DRIVERS": "{world}/drivers.zarr", "PERIOD": "2001/2002"},
                 {"FLUX": "f.tif", "SPREAD": "sp.tif", "APPLICABILITY": "a.tif"}),
     "explain": ({"MODEL": "{world}/model_lt", "DRIVERS": "{world}/drivers.zarr", "PERIOD": "2001-01/2001-03"},
