@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, ClassVar, Mapping, Optional, Sequence, cast
 
@@ -71,6 +71,7 @@ class Geoman(TabularModel):
 
     name = "geoman"
     seeded = True
+    accelerator = "torch"
     citations = ("Liu, J. et al. (2022). Remote Sens. 14, 3563. doi:10.3390/rs14153563",
                  "Liang, Y. et al. (2018). GeoMAN. Proc. IJCAI, 3428-3434. doi:10.24963/ijcai.2018/476",
                  "Erion, G. et al. (2021). Nature Machine Intelligence 3, 620-631. doi:10.1038/s42256-021-00343-w")
@@ -196,9 +197,11 @@ class Geoman(TabularModel):
                             decay=float(settings["decay"]))
         found = train(lambda: kind(shape, float(settings["dropout"])), (local[~aside], external[~aside]), y[~aside],
                       ((local[aside], external[aside]), y[aside]), schedule=schedule, seed=seed,
-                      weight=None if table.weight is None else table.weight[~aside], progress=progress)
+                      weight=None if table.weight is None else table.weight[~aside], device=self.device,
+                      progress=progress)
         background = rows[background_rows(len(rows), seed)].astype("float32")
-        return found, CompiledGeoman(shape, found.state, local_at, external_at, background, len(table.features))
+        return found, CompiledGeoman(shape, found.state, local_at, external_at, background, len(table.features),
+                                     self.device)
 
     def _columns(self, window: int, features: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the columns of wide rows that are series (window, N), oldest step first, and external values (E,)."""
@@ -208,6 +211,10 @@ class Geoman(TabularModel):
             blocks = blocks[:-1]
         return blocks[-window:, None] * len(features) + np.array(local), np.array(external, dtype="int64")
 
+    def _parts(self, X: np.ndarray, stratum: Optional[np.ndarray], members: str) -> list[tuple[str, list[Any], Any]]:
+        return [(label, [replace(cast(CompiledGeoman, learner), device=self.device) for learner in learners], at)
+                for label, learners, at in super()._parts(X, stratum, members)]
+
     def attention(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None, members: str = "all") -> np.ndarray:
         """Return how much the network attends to each driver, mean over time steps and members, shape (n, p).
 
@@ -216,7 +223,7 @@ class Geoman(TabularModel):
         result = np.zeros((len(X), len(self.features_)))
         for label, learners, at in self._parts(X, stratum, members):
             rows = self.scalings_[label].rows(X[at])
-            result[at] = np.mean([cast(CompiledGeoman, learner).attention(rows) for learner in learners], axis=0)
+            result[at] = np.mean([learner.attention(rows) for learner in learners], axis=0)
         return result
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,

@@ -10,6 +10,7 @@ import numpy as np
 from ..deps import need
 from ..errors import ArtifactError
 from .expected_gradients import Attribution, expected_gradients
+from .torch_loop import run_module
 
 BLOCK = 256
 WEIGHT = "weight_"
@@ -143,7 +144,8 @@ class CompiledGeoman:
     """One fitted member: rows of scaled numbers to scaled estimates.
 
     shape; weights by name (float32); local_at (T, N) and external_at (E,), the columns of a row that are the series
-    and the external values; background (B, width), scaled training rows; `features`, the number of drivers.
+    and the external values; background (B, width), scaled training rows; `features`, the number of drivers;
+    `device`, where torch computes estimates and contributions if not "cpu" (numpy makes the estimates there).
     """
 
     shape: Shape
@@ -152,6 +154,7 @@ class CompiledGeoman:
     external_at: np.ndarray
     background: np.ndarray
     features: int
+    device: str = "cpu"
 
     def seen(self, rows: np.ndarray) -> Seen:
         """Return the estimate and both attentions of scaled rows; NaN where a row has a gap in what is seen."""
@@ -178,7 +181,17 @@ class CompiledGeoman:
 
     def estimate(self, rows: np.ndarray) -> np.ndarray:
         """Return the estimate, shape (n,)."""
-        return self.seen(rows).estimate
+        if self.device == "cpu":
+            return self.seen(rows).estimate
+        whole, result = self.known(rows), np.full(len(rows), np.nan)
+        inputs = [_tensor(rows[whole][:, at], self.device) for at in (self.local_at, self.external_at)]
+        result[whole] = run_module(self.module(), inputs)
+        return result
+
+    def module(self) -> Any:
+        """Return the network in torch, on the device, ready to estimate."""
+        kind = need(f"{__package__}.geoman_network", extra="deep").GeomanNetwork
+        return kind(self.shape).load(self.weights).to(self.device).eval()
 
     def attention(self, rows: np.ndarray) -> np.ndarray:
         """Return the share of attention of each driver, mean over time steps, shape (n, p); 0 for external ones."""
@@ -188,10 +201,8 @@ class CompiledGeoman:
 
     def explain(self, rows: np.ndarray) -> Attribution:
         """Return contributions of the drivers and the base value, and what gradients missed of each estimate."""
-        torch = need("torch", extra="deep")
-        module = need(f"{__package__}.geoman_network", extra="deep").GeomanNetwork(self.shape).load(self.weights).eval()
-        local = torch.from_numpy(self.local_at.astype("int64"))
-        external = torch.from_numpy(self.external_at.astype("int64"))
+        module = self.module()
+        local, external = (_tensor(at, self.device, "int64") for at in (self.local_at, self.external_at))
         owners = np.arange(rows.shape[1]) % self.features
 
         def function(values: Any) -> Any:
@@ -201,7 +212,8 @@ class CompiledGeoman:
         found = Attribution(np.full((len(rows), self.features + 1), np.nan), np.full(len(rows), np.nan))
         base = float(self.estimate(self.background).mean())
         part = expected_gradients(function, np.nan_to_num(rows[whole]), self.background, owners, self.features,
-                                  estimate=self.estimate(rows[whole]), base=base)
+                                  estimate=self.estimate(rows[whole]), base=base,
+                                  device=self.device)
         found.phi[whole], found.missed[whole] = part
         return found
 
@@ -235,6 +247,10 @@ class CompiledGeoman:
                 or background.ndim != 2 or columns.min() < 0 or columns.max() >= background.shape[1]):
             raise ArtifactError("The network of the model is damaged", "Fit the model again")
         return cls(shape, weights, local_at, external_at, background, int(arrays["features"]))
+
+
+def _tensor(values: np.ndarray, device: str, kind: str = "float32") -> Any:
+    return need("torch", extra="deep").from_numpy(np.ascontiguousarray(values, dtype=kind)).to(device)
 
 
 def _dot(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -16,11 +16,13 @@ EQUATIONS = {"q10": ("ta",), "lloyd_taylor": ("ta",), "arrhenius": ("ta",), "mmr
              "tang2020": ("evi", "lswi", "lst_day")}
 LEARNERS = {"rf": ("ta", "lai", "soc_0"), "svr": ("ta", "lai", "soc_0"), "bp_ann": ("ta", "lai", "soc_0"),
             "sae": ("ta", "lai", "soc_0"), "cnn_spei": ("ta", "lai", "soc_0"),
-            "zonal_forest": ("ta", "lai", "soc_0"), "reco_blend": ("ta", "lai", "soc_0")}
+            "zonal_forest": ("ta", "lai", "soc_0"), "geoman": ("ta", "lai", "soc_0"),
+            "reco_blend": ("ta", "lai", "soc_0")}
 MODELS = {**EQUATIONS, **LEARNERS}
 SETTINGS = {"tang2020": "type=alpine_meadow", "rf": "n_estimators=20", "bp_ann": "hidden=4,max_iter=50",
             "sae": "epochs=8,pretraining=2,layer1=8,layer2=6,layer3=4,learning_rate=0.02",
-            "cnn_spei": "side=1,filters=8,steps=200", "reco_blend": "parts=squared,bias=no"}
+            "cnn_spei": "side=1,filters=8,steps=200", "geoman": "window=3,hidden=4,epochs=2",
+            "reco_blend": "parts=squared,bias=no"}
 
 
 def more(ta, lai, mean, most):

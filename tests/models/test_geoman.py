@@ -265,3 +265,19 @@ def test_damaged_weights_are_refused():
         with pytest.raises(ArtifactError, match="damaged"):
             Geoman.from_parts(meta, {**blobs, "all-000.npz": pack_arrays({**arrays, name: values})})
     assert isinstance(CompiledGeoman.from_arrays(arrays), CompiledGeoman)
+
+
+@pytest.mark.gpu
+def test_gpu_and_processor_agree():
+    """A GPU gives the estimates and contributions of the processor to 1e-4 of the largest estimate, and learns."""
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    model, X, _, _ = fitted()
+    here = model.predict(X), model.contributions(X[:20])
+    model.device = "cuda"
+    for mine, other in zip(here, (model.predict(X), model.contributions(X[:20]))):
+        assert np.abs(mine - other).max() < 1e-4 * np.abs(here[0]).max()
+    again = Geoman(settings=QUICK)
+    again.device = "cuda"
+    X, y, group = made_rows()
+    assert np.isfinite(again.fit(X, y, group=group, features=NAMES).predict(X)).all()
