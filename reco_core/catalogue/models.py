@@ -56,7 +56,8 @@ SETTINGS = Param(
     "Model settings as name=value pairs separated by commas, for example "
     "max_depth=4,learning_rate=0.05, or the preset robust (fewer, stronger regularised trees, no early "
     "stopping). Empty: those of the published method. Equations have none, but for tang2020: "
-    "type=alpine_meadow,season=year. svr and bp_ann choose theirs on inner folds with search=yes.",
+    "type=alpine_meadow,season=year. svr and bp_ann choose theirs on inner folds with search=yes. "
+    "cnn_spei sees 3 x 3 cells, and with side=1 none around.",
     optional=True, advanced=True)
 
 SEARCH_PARAMS = (

@@ -35,6 +35,8 @@ RUNS = {
                 {"OUTPUT": "c.csv", "PAGE": "c.html", "TAYLOR": "t.png", "SCATTER": "s.png", "PREDICTIONS": "held"}),
     "attention": ({"MODEL": "{world}/model_geoman", "SAMPLES": "{world}/samples_past.nc"},
                   {"OUTPUT": "a.csv", "FIGURE": "a.png"}),
+    "ablate": ({"SAMPLES": "{world}/samples.nc", "MODEL": "lloyd_taylor", "ADDED": "lai", "FOLDS": 3, "SEEDS": 1},
+               {"OUTPUT": "ablation.csv", "PREDICTIONS": "p.csv"}),
     "predict": ({"MODEL": "{world}/model_lt", "DRIVERS": "{world}/drivers.zarr", "PERIOD": "2001/2002"},
                 {"FLUX": "f.tif", "SPREAD": "sp.tif", "APPLICABILITY": "a.tif"}),
     "explain": ({"MODEL": "{world}/model_lt", "DRIVERS": "{world}/drivers.zarr", "PERIOD": "2001-01/2001-03"},
