@@ -20,7 +20,7 @@ NOTES = {"grouped": "whole sites held out",
          "resplit": "not independent: every sample was trained on, as published",
          "refit": "not independent: other samples of the same sites were in training"}
 METRICS = ("r2_nse", "ccc", "rmse", "sde", "bias")
-LAST_SHARE, TRAINED_SHARE, LAST = 0.3, 10 / 13, 10
+TRAINED_SHARE, LAST = 10 / 13, 10
 DRAWS = 2000
 
 
@@ -86,7 +86,7 @@ def ablate(tables: Mapping[str, Table], chosen: Sequence[Variant], recipe: Recip
     recipe : Recipe
         Its seeds and its `seed` serve all variants.
     scheme : {"grouped", "temporal", "resplit"}
-        Whole sites; the last three tenths of the years of each site; or a new random split of 10 to 3 at each
+        Whole sites; the last years of each site, about 1 / `folds` of them; or a new random split of 10 to 3 at each
         training step, scored in the last ten, for which nothing is independent.
     folds : int
     iterations : int
@@ -97,7 +97,7 @@ def ablate(tables: Mapping[str, Table], chosen: Sequence[Variant], recipe: Recip
     ConfigError
         There is no such scheme.
     SampleError
-        The variants have other rows, or no site has more than one year.
+        The variants have other rows, or nothing can be held out.
     """
     if scheme not in SCHEMES:
         raise ConfigError(f"'{scheme}' is no hold-out scheme", "Choose: " + ", ".join(SCHEMES))
@@ -109,29 +109,14 @@ def ablate(tables: Mapping[str, Table], chosen: Sequence[Variant], recipe: Recip
         part = progress.span(number / len(chosen), (number + 1) / len(chosen))
         table = tables[variant.name]
         part(0.0, f"{variant.name}: {', '.join(variant.added) or 'base'}")
-        if scheme == "grouped":
-            found.append(cross_validate(table, recipe, folds=folds, processes=processes, progress=part).estimates)
+        if scheme == "resplit":
+            with Crew(table, processes) as crew:
+                found.append(_ten_times(table, recipe, iterations, crew, part))
             continue
-        with Crew(table, processes) as crew:
-            found.append(_split(table, recipe, scheme, iterations, crew, part))
+        found.append(cross_validate(table, recipe, scheme=scheme, folds=folds, processes=processes,
+                                    progress=part).estimates)
     steps = scheme == "resplit" and not hasattr(recipe.model(first), "resplit")
     return Ablation(tuple(chosen), first.y, tuple(found), first.group, NOTES["refit" if steps else scheme])
-
-
-def last_years(site: np.ndarray, year: np.ndarray, share: float = LAST_SHARE) -> np.ndarray:
-    """Return which rows are of the last years of their site: about a share of its years, at least one, never all.
-
-    Examples
-    --------
-    >>> last_years(np.array(["a", "a", "a", "b"]), np.array([2001, 2002, 2003, 2001])).tolist()
-    [False, False, True, False]
-    """
-    out = np.zeros(len(site), dtype=bool)
-    for name in np.unique(site):
-        years = np.unique(year[site == name])
-        count = min(max(1, round(share * years.size)), years.size - 1)
-        out |= (site == name) & np.isin(year, years[years.size - count:])
-    return out
 
 
 @dataclass(frozen=True)
@@ -142,18 +127,11 @@ class _Job:
     iterations: int
 
 
-def _split(table: Table, recipe: Recipe, scheme: str, iterations: int, crew: Crew, progress: Progress) -> np.ndarray:
-    """Return the estimates of splits that are no folds, shape (repeats, n)."""
+def _ten_times(table: Table, recipe: Recipe, iterations: int, crew: Crew, progress: Progress) -> np.ndarray:
+    """Return the estimates of the last ten random splits of 10 to 3, shape (repeats, n)."""
     template = recipe.model(table.check())
     template.check(table.features)
     seeds = recipe.seeds if template.seeded else recipe.seeds[:1]
-    if scheme == "temporal":
-        out = last_years(table.site, table.year)
-        if not out.any():
-            raise SampleError("No site has samples of more than one year: no last years can be held out",
-                              "Choose scheme=grouped")
-        jobs = [_Job(recipe, seed, out, 0) for seed in seeds]
-        return np.mean(crew.map(_fit, jobs, progress, "Seed"), axis=0)[None]
     if hasattr(template, "resplit"):
         jobs = [_Job(recipe, seed, None, iterations) for seed in seeds]
         return np.concatenate(crew.map(_resplit, jobs, progress, "Seed"))
