@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..device import resolve
 from ..errors import SampleError
 from ..evaluation.ablation import Ablation, compare, variants, verdict
 from ..evaluation.ablation import ablate as run_variants
 from ..io.files import atomic
 from ..io.observations.read import open_samples
 from ..models.ensemble import Recipe
+from ..models.registry import model_class
 from ..models.seeds import default_seeds
 from ..models.table import Table
 from ..progress import Progress
@@ -28,10 +30,11 @@ PREFIXES = {"cnn_spei": "CNN"}
 
 def ablate(*, samples: str, model: str, added: str, scheme: str, folds: int, seeds: int, seed: int, iterations: int,
            draws: int, weights: str, per_class: bool, alpha: float, settings: Optional[str], processes: int,
-           output: str, predictions: str, progress: Progress) -> dict[str, Any]:
+           device: str, output: str, predictions: str, progress: Progress) -> dict[str, Any]:
     """Compare a model without and with further drivers on the same splits; write scores and estimates."""
     ds = open_samples(samples)
-    recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed)
+    place = resolve(device, model_class(model).accelerator, progress)
+    recipe = Recipe(model, weights, per_class, alpha, settings, default_seeds(seeds), seed, device=place)
     asked = [canonical_name(name) or name.lower() for name in names(added)]
     chosen = variants(feature_names(ds), asked, PREFIXES.get(model, f"{model}_"))
     ds, lost = _complete(ds, recipe)

@@ -153,7 +153,7 @@ MODEL_STEPS = (
                   "anew in each of the last ten.", default=5000, minimum=10, maximum=100_000, advanced=True),
             Param("draws", "integer", "Resamplings", "How often sites are resampled for the 95 % intervals.",
                   default=2000, minimum=100, maximum=100_000, advanced=True),
-            WEIGHTS, PER_CLASS, ALPHA, SETTINGS, PROCESSES),
+            WEIGHTS, PER_CLASS, ALPHA, SETTINGS, PROCESSES, DEVICE),
         outputs=(
             output("output", "file_out", "Scores of the variants",
                    "R2, CC, RMSE, SDE and bias of each variant and its differences to the base (CSV).", "ablation.csv",

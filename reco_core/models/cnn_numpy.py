@@ -14,10 +14,12 @@ from typing import Mapping
 
 import numpy as np
 
+from ..deps import need
 from ..errors import ArtifactError, ConfigError
 from .cnn_kernels import add_up, between, dense, layer, layer_back, layer_choice
 from .expected_gradients import share_out
 from .threads import in_parts
+from .torch_loop import run_module, with_state
 
 KERNEL, POOL = 3, 2
 ROWS_AT_ONCE = 16
@@ -111,6 +113,8 @@ class CompiledNetwork:
     output : {"relu", "softplus", "linear"}
     background : array of shape (m, side * side * channels)
         Scaled training rows that contributions are measured against.
+    device : str
+        Where estimates are made; not kept. Anything but "cpu" asks torch.
     """
 
     kernels: tuple[np.ndarray, ...]
@@ -121,6 +125,7 @@ class CompiledNetwork:
     stride: int
     output: str
     background: np.ndarray
+    device: str = "cpu"
 
     @property
     def features(self) -> int:
@@ -144,6 +149,8 @@ class CompiledNetwork:
         rows : array of shape (n, side * side * channels)
             Cells row by row, the channels of a cell side by side.
         """
+        if self.device != "cpu":
+            return self._in_torch(rows)
         layers, last = self._plan
         values = np.empty(len(rows))
 
@@ -158,6 +165,17 @@ class CompiledNetwork:
         if len(rows):
             in_parts(len(rows), work)
         values = self._activated(values)
+        values[~np.isfinite(rows).all(axis=1)] = np.nan
+        return values
+
+    def _in_torch(self, rows: np.ndarray) -> np.ndarray:
+        from .cnn_network import ConvolutionNetwork
+
+        filters = tuple(len(bias) for bias in self.biases)
+        network = ConvolutionNetwork(self.features, self.side, filters, self.stride, self.output)
+        cells = np.ascontiguousarray(rows, dtype="float32").reshape(-1, self.side, self.side, self.features)
+        patches = need("torch").from_numpy(np.ascontiguousarray(cells.transpose(0, 3, 1, 2))).to(self.device)
+        values = run_module(with_state(network, self.state()).to(self.device), [patches])
         values[~np.isfinite(rows).all(axis=1)] = np.nan
         return values
 

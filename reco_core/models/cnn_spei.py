@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Mapping, Optional, Sequence, cast
 
 import numpy as np
 
@@ -64,6 +64,7 @@ class CnnSpei(TabularModel):
 
     name = "cnn_spei"
     seeded = True
+    accelerator = "torch"
     citations = ("Yu, P. et al. (2021). Preprint. doi:10.21203/rs.3.rs-1116960/v1",
                  "Erion, G. et al. (2021). Nature Machine Intelligence 3, 620-631. doi:10.1038/s42256-021-00343-w")
     options: ClassVar[Mapping[str, Option]] = {
@@ -127,7 +128,8 @@ class CnnSpei(TabularModel):
         schedule = Schedule(batch=settings["batch"], epochs=settings["steps"], steps=settings["steps"],
                             patience=settings["patience"], learning_rate=settings["learning_rate"])
         shape = self._shape()
-        found = learn(shape, own, rows.take(held) if held.any() else own, schedule, seed=seed, progress=progress)
+        found = learn(shape, own, rows.take(held) if held.any() else own, schedule, seed=seed,
+                      device=self.device, progress=progress)
         self.restarts_ += found.tries - 1
         self.passes_.append(found.epoch)
         background = own.patches[background_rows(len(own.y), seed)].astype("float32")
@@ -163,6 +165,13 @@ class CnnSpei(TabularModel):
         found = resplit_rows(self._shape(), self._scaled(patches, scaling), steps,
                         rate=float(self.all_settings()["learning_rate"]), seed=seed, progress=progress)
         return [(rows, values * scaling.target[1]) for rows, values in found]
+
+    def _parts(self, X: np.ndarray, stratum: Optional[np.ndarray], members: str) -> list[tuple[str, list[Any], Any]]:
+        parts = super()._parts(X, stratum, members)
+        if self.device == "cpu":
+            return parts
+        return [(label, [replace(cast(CompiledNetwork, learner), device=self.device) for learner in learners], at)
+                for label, learners, at in parts]
 
     def member_predictions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                            members: str = "all") -> np.ndarray:

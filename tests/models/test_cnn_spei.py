@@ -110,6 +110,20 @@ def test_compiled_network_is_torchs(side, stride, output):
     np.testing.assert_array_equal(compiled.contributions(rows[7:10]), phi[7:10])
 
 
+def test_other_devices_estimate_with_torch():
+    """A GPU is reached through torch: the same to 1e-5, and contributions add up to that. (Here: the CPU.)"""
+    table = make_table(sites=6)
+    model = fitted(table, QUICK)
+    X = table.X.copy()
+    X[3, 0] = np.nan
+    plain = model.predict(X)
+    model.device = "cpu:0"
+    estimate = model.predict(X)
+    np.testing.assert_allclose(estimate, plain, rtol=1e-5)
+    assert np.isnan(estimate).sum() == 1
+    np.testing.assert_allclose(model.contributions(table.X).sum(axis=1), model.predict(table.X), rtol=1e-9)
+
+
 def test_contributions_are_expected_gradients():
     """They add up to the estimate, and are those of a fine quadrature in torch as far as the rule misses nothing."""
     from reco_core.models.expected_gradients import expected_gradients
