@@ -60,7 +60,8 @@ def read_entries(models: Sequence[str], variants: Optional[str], base: Recipe) -
                                                                    "title = model:settings")
         seen.add(entry.label)
         model_class(entry.recipe.name)
-        make_model(entry.recipe.name, settings=entry.recipe.settings).all_settings()  # says what is misspelt
+        if entry.recipe.settings is not None:
+            make_model(entry.recipe.name, settings=entry.recipe.settings).all_settings()  # says what is misspelt
     return entries
 
 

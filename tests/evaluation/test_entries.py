@@ -7,7 +7,9 @@ import pytest
 from reco_core.errors import ConfigError
 from reco_core.evaluation.entries import read_entries, unusable
 from reco_core.models.ensemble import Recipe
+from reco_core.models.table import Table
 from tables import make_table
+from wide_world import wide_samples
 
 BASE = Recipe("", "pooled", seeds=(1, 2), seed=3)
 
@@ -50,3 +52,14 @@ def test_models_without_their_drivers_are_told():
     blind, = read_entries([], "causal_xgboost:colsample_bylevel=1,colsample_bynode=1", BASE)
     with pytest.raises(ConfigError, match="no effect"):
         unusable(blind, table)
+
+
+def test_model_that_needs_settings_is_no_obstacle():
+    """A model whose settings must be given takes part where they are, and is left out, not fatal, where they are not."""
+    table = Table.of(wide_samples())
+    entry, = read_entries(["tang2020"], "", Recipe())
+    assert "type of grassland" in unusable(entry, table)
+    given, = read_entries([], "tang2020:type=alpine_meadow", Recipe())
+    assert unusable(given, table) == ""
+    with pytest.raises(ConfigError, match="grassland"):
+        read_entries([], "tang2020:type=lawn", Recipe())
