@@ -68,7 +68,9 @@ def test_fit_evaluate_predict_explain(place, tmp_path, name):
     if not fitted.context.is_empty:
         return
     used = wide_drivers(rows=6, columns=5, years=1)
-    X = np.column_stack([np.broadcast_to(used[name].values, estimate.shape)[known] for name in fitted.feature_names])
+    lags = (0, *range(fitted.context.past, 0, -1))  # the drivers of the step, then earlier ones, oldest first
+    X = np.column_stack([np.roll(np.broadcast_to(used[name].values, estimate.shape), lag, axis=0)[known]
+                         for lag in lags for name in fitted.feature_names])
     np.testing.assert_allclose(estimate[known], fitted.estimate(X.astype("float32")).mean, rtol=1e-5, atol=1e-5)
 
 
