@@ -107,7 +107,8 @@ def arctic(path: Path) -> None:
 BOOSTING = ("robust boosting = causal_xgboost:robust; the same, weights of ones = causal_xgboost:robust,"
             "weights=uniform; the same, weights shuffled = causal_xgboost:robust,weights=shuffled")
 ZONES = "; zonal forest, all drivers = zonal_forest:eliminate=no,n_estimators=200"
-PER_CLASS = ("; robust boosting per class = causal_xgboost:robust,per_class=yes,weights=by_pft; "
+PER_CLASS = ("; blend per class = reco_blend:per_class=yes"
+             "; robust boosting per class = causal_xgboost:robust,per_class=yes,weights=by_pft; "
              "forest per class = rf:per_class=yes; Lloyd-Taylor per class = lloyd_taylor:per_class=yes; "
              "MMRT per class = mmrt:per_class=yes")
 SETS = {"ter": Set("TER: 110 towers, months, 13 drivers", ter, BOOSTING + ZONES + PER_CLASS),
