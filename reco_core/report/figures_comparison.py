@@ -68,13 +68,13 @@ def _correlation(point: tuple[float, float]) -> float:
 
 def _rings(axes: Axes, reach: float, left: float) -> None:
     """Draw the rings of standard deviation, the rays of correlation and the circles of centred error."""
-    begin = np.arccos(max(left / reach, -1.0)) if left < 0 else np.pi / 2
-    angle = np.linspace(0, max(begin, np.pi / 2), 200)
     step = 0.25 if reach <= 1.7 else 0.5
     for radius in np.arange(step, reach, step):
         one = abs(radius - 1) < 1e-9
+        angle = np.linspace(0, np.arccos(max(left / radius, -1.0)), 200)
         axes.plot(radius * np.cos(angle), radius * np.sin(angle), color=INK if one else RULE,
                   linewidth=1.0 if one else 0.6, linestyle="--" if one else "-", zorder=1)
+    angle = np.linspace(0, np.arccos(max(left / reach, -1.0)), 200)
     axes.plot(reach * np.cos(angle), reach * np.sin(angle), color=SOFT, linewidth=0.9)
     full = np.linspace(0, np.pi, 200)
     for error in np.arange(step, 2 * reach, step):
