@@ -96,13 +96,12 @@ class Runs:
             part(0.0, f"{entry.label} ({number + 1} of {len(entries)})")
             reason = unusable(entry, self.table)
             if not reason:
-                started = time.monotonic()
                 try:
-                    values = self.one(entry, part)
+                    values, seconds = self.one(entry, part)
                     if not np.isfinite(values).any():
                         raise SampleError("it estimates none of the samples")
                     field.estimates[entry.label] = values
-                    field.seconds[entry.label] = round(time.monotonic() - started, 1)
+                    field.seconds[entry.label] = seconds
                 except (Cancelled, ResourceError):
                     raise
                 except RecoError as error:
@@ -112,20 +111,23 @@ class Runs:
                 progress.warn(f"{entry.label} is left out: {reason}")
         return field
 
-    def one(self, entry: Entry, progress: Progress) -> np.ndarray:
-        """Return the estimates of one model: those kept in the folder, or new ones, which are kept."""
+    def one(self, entry: Entry, progress: Progress) -> tuple[np.ndarray, float]:
+        """Return the estimates of one model, those kept in the folder or new ones, and how long they took [s]."""
         path = self.folder / f"{_slug(entry.label)}.csv"
         key = self._key(entry)
         if not _is_of(path, key):
+            started = time.monotonic()
             table = Table.of(self.ds, entry.recipe.context)
             found = cross_validate(table, entry.recipe, scheme=self.scheme, folds=self.folds, assignments=self.count,
                                    processes=self.processes, progress=progress)
             with atomic(path) as rows:
                 write_csv(prediction_rows(self.ds, found), rows)
             with atomic(path.with_suffix(".json")) as part:
-                part.write_text(json.dumps(key, indent=1) + "\n", encoding="utf-8")
+                taken = {**key, "seconds": round(time.monotonic() - started, 1)}
+                part.write_text(json.dumps(taken, indent=1) + "\n", encoding="utf-8")
         kept = pd.read_csv(path)["estimate"].to_numpy("float64")  # read again: the same digits, whenever it was made
-        return kept.reshape(self.count, len(self.table))
+        taken = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"]
+        return kept.reshape(self.count, len(self.table)), taken
 
     def _key(self, entry: Entry) -> dict[str, Any]:
         """Return what the estimates of a model depend on."""
