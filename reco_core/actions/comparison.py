@@ -126,7 +126,7 @@ class Runs:
                 taken = {**key, "seconds": round(time.monotonic() - started, 1)}
                 part.write_text(json.dumps(taken, indent=1) + "\n", encoding="utf-8")
         kept = pd.read_csv(path)["estimate"].to_numpy("float64")  # read again: the same digits, whenever it was made
-        taken = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"]
+        taken = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).get("seconds", float("nan"))
         return kept.reshape(self.count, len(self.table)), taken
 
     def _key(self, entry: Entry) -> dict[str, Any]:
