@@ -24,7 +24,7 @@ CALIBRATION_STEPS = (
              replace(PERIOD, title="Known period",
                      help="First and last time step of the records to use, as FIRST/LAST; the others show what that "
                           "was worth. Empty: all."),
-             replace(REGION, help="Only where the place is a region: a polygon layer or GeoJSON file, a polygon as "
+             replace(REGION, help="Only where the place is a region. A polygon layer or GeoJSON file, a polygon as "
                                   "WKT, or a box 'xmin,ymin,xmax,ymax [EPSG:4326]'."),
              Param("estimate", "estimate", "Map to calibrate",
                    "Raster of the flux that predict or estimate_region made with the same model; it stays as it is. "
