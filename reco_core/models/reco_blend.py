@@ -27,7 +27,7 @@ FEWEST_ROWS = 20
 INNER_FOLDS = 3
 CHOICES = ("absolute", "squared", "trees", "classes", "absolute+classes", "squared+classes", "trees+classes",
            "absolute+trees", "squared+trees", "absolute+trees+classes", "squared+trees+classes")
-WIDEST = ("squared+trees+classes", "squared+trees")
+WIDEST = ("absolute+trees+classes", "absolute+trees")
 NEARLY = 1.01  # the widest mean is kept unless another one is better by more than this
 MOST_BIAS = 1.25
 
@@ -46,7 +46,7 @@ class RecoBlend(Model):
     """A mean of several kinds of trees, on drivers, and on columns made of them and of their year at the place.
 
     Parts are boosting on the absolute and on the squared error, extremely randomised trees, and, with
-    `per_class`, boosting for each class with at least four tower groups; where a class has fewer, boosting
+    `per_class`, boosting for each class with at least two tower groups; where a class has fewer, boosting
     for all serves it. Which parts are averaged is chosen by the squared error on inner folds of whole training
     groups; so is the factor that takes the bias off, which the absolute error brings with it. Contributions of
     columns made of several drivers are divided equally among them.
@@ -68,7 +68,7 @@ class RecoBlend(Model):
     options: ClassVar[Mapping[str, Option]] = {
         **parts.OPTIONS, "parts": Option("auto", 0, 0, ("auto", *CHOICES)),
         "terms": Option("yes", 0, 0, ("yes", "no")), "bias": Option("yes", 0, 0, ("yes", "no")),
-        "class_groups": Option(4, 2, 1000)}
+        "class_groups": Option(2, 2, 1000)}
 
     @property
     def context(self) -> Context:
