@@ -205,7 +205,8 @@ def _one(optuna: Any, study: Any, space: Mapping[str, tuple[Any, ...]], judge: _
             error += float(np.square(held - judge.table.y)[known].sum())
             count += float(known.sum())
             if not count:
-                raise SampleError("The model estimates none of the samples")
+                raise SampleError("The model estimates none of the samples",
+                                  "Give samples that carry all drivers it needs")
             trial.report(float(np.sqrt(error / count)), step)
             if step + 1 < len(judge.rounds) and trial.should_prune():
                 study.tell(trial, state=states.PRUNED)

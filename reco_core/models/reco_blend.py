@@ -28,7 +28,7 @@ INNER_FOLDS = 3
 CHOICES = ("absolute", "squared", "trees", "classes", "absolute+classes", "squared+classes", "trees+classes",
            "absolute+trees", "squared+trees", "absolute+trees+classes", "squared+trees+classes")
 WIDEST = ("absolute+trees+classes", "absolute+trees")
-NEARLY = 1.01  # the widest mean is kept unless another one is better by more than this
+NEARLY = 1.05  # the widest mean is kept unless another one is better by more than this, about what chance decides
 MOST_BIAS = 1.25
 
 
