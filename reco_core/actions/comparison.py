@@ -99,7 +99,8 @@ class Runs:
                 try:
                     values, seconds = self.one(entry, part)
                     if not np.isfinite(values).any():
-                        raise SampleError("it estimates none of the samples", "Give samples that carry all drivers it needs")
+                        raise SampleError("it estimates none of the samples",
+                                          "Give samples that carry all drivers it needs")
                     field.estimates[entry.label] = values
                     field.seconds[entry.label] = seconds
                 except (Cancelled, ResourceError):

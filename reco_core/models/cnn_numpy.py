@@ -174,7 +174,8 @@ class CompiledNetwork:
         filters = tuple(len(bias) for bias in self.biases)
         network = ConvolutionNetwork(self.features, self.side, filters, self.stride, self.output)
         cells = np.ascontiguousarray(rows, dtype="float32").reshape(-1, self.side, self.side, self.features)
-        patches = need("torch", extra="deep").from_numpy(np.ascontiguousarray(cells.transpose(0, 3, 1, 2))).to(self.device)
+        torch = need("torch", extra="deep")
+        patches = torch.from_numpy(np.ascontiguousarray(cells.transpose(0, 3, 1, 2))).to(self.device)
         values = run_module(with_state(network, self.state()).to(self.device), [patches])
         values[~np.isfinite(rows).all(axis=1)] = np.nan
         return values
