@@ -1,7 +1,7 @@
-"""PCMCI+ without lags: our search against tigramite, in the same run.
+"""PCMCI+: our search, and our tests in the search with lags, against tigramite, in the same run and one process.
 
-Prints rows for RESULTS.md: date, machine, sites, rows, drivers, seconds of ours, peer, seconds of the
-peer, largest difference of an effect. Medians of `--repeats`, interleaved.
+Prints rows for RESULTS.md: date, machine, sites, rows, drivers, lags, seconds of ours, peer, seconds of the
+peer, largest difference of an effect. Medians of `--repeats`, interleaved; marks and lags must be equal.
 """
 
 from __future__ import annotations
@@ -30,31 +30,35 @@ def world(sites: int, months: int, drivers: int) -> Table:
                  2001 + step // 12)
 
 
-def timed(table: Table, engine: str) -> tuple[float, Links]:
+def timed(table: Table, engine: str, max_lag: int) -> tuple[float, Links]:
     """Return how long a search takes, and what it finds."""
     start = time.perf_counter()
-    links = find_links(table, engine=engine)
+    links = find_links(table, engine=engine, max_lag=max_lag)
     return time.perf_counter() - start, links
 
 
 def main() -> None:
     """Measure every size and print its row."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="8x60x6,20x60x13", help="sites x months x drivers")
+    parser.add_argument("--sizes", default="8x60x6,20x60x13,1x120x19x1,1x120x19x2,1x120x19x3",
+                        help="sites x months x drivers [x largest lag]")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     find_links(world(4, 24, 3))  # compile
-    print("| date | machine | sites | rows | drivers | ours (s) | peer | peer (s) | largest difference |")
+    find_links(world(1, 30, 3), max_lag=1)
+    print("| date | machine | sites | rows | drivers | largest lag | ours (s) | peer | peer (s) | largest difference |")
     for size in options.sizes.split(","):
-        sites, months, drivers = (int(part) for part in size.split("x"))
+        sites, months, drivers, max_lag = (*(int(part) for part in size.split("x")), 0)[:4]
         table = world(sites, months, drivers)
-        pairs = [(timed(table, "own"), timed(table, "tigramite")) for _ in range(options.repeats)]
+        pairs = [(timed(table, "own", max_lag), timed(table, "tigramite", max_lag)) for _ in range(options.repeats)]
         gap = np.abs(pairs[0][0][1].effects - pairs[0][1][1].effects).max()
         assert gap < 1e-6, f"the effects differ by {gap}"
+        ours, theirs = pairs[0][0][1], pairs[0][1][1]
+        assert ours.lags == theirs.lags and [bool(m) for m in ours.marks] == [bool(m) for m in theirs.marks]
         mine, other = (statistics.median(pair[k][0] for pair in pairs) for k in (0, 1))
         ratio = statistics.median(pair[1][0] / pair[0][0] for pair in pairs)
-        print(f"| {date.today()} | {os.cpu_count()} cores | {sites} | {len(table)} | {drivers} | {mine:.3f} | "
-              f"tigramite | {other:.1f} ({ratio:.0f} x) | {gap:.1g} |", flush=True)
+        print(f"| {date.today()} | {os.cpu_count()} cores | {sites} | {len(table)} | {drivers} | {max_lag} | "
+              f"{mine:.3f} | tigramite | {other:.1f} ({ratio:.0f} x) | {gap:.1g} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ NEIGHBOURS_MAY_MEET = (0, 5)
 DOORS = ("deps", "device")
 FRONT = ("__init__.py", "__main__.py")
 OWNERS = {
-    "tigramite": ("reco_core/models/causal_links.py",),
+    "tigramite": ("reco_core/models/lagged_links.py",),
     "shap": ("reco_core/explain/",),
     "captum": ("reco_core/explain/",),
     "rasterio": ("reco_core/io/",),

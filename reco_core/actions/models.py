@@ -30,13 +30,14 @@ from ..vocabulary.calendar import step_label
 from .card import search_lines, settings_text, skill_line, write_card
 
 
-def find_links(*, samples: str, mode: str, alpha: float, engine: str, max_lag: int, within_site: str, output: str,
-               progress: Progress) -> dict[str, Any]:
+def find_links(*, samples: str, mode: str, alpha: float, engine: str, max_lag: int, within_site: str, processes: int,
+               output: str, progress: Progress) -> dict[str, Any]:
     """Estimate how strongly each driver is linked with respiration and write JSON and CSV."""
     ds = open_samples(samples)
     table = Table.of(ds).check()
     links = causal_links.find_links(table, mode, alpha=alpha, engine=engine, max_lag=max_lag,
-                                    within_site=within_site, progress=progress.span(0.0, 0.9))
+                                    within_site=within_site, processes=processes,
+                                    progress=progress.span(0.0, 0.9))
     record = {**links.to_dict(), "flux_kind": ds.attrs["flux_kind"], "time_step": ds.attrs["time_step"]}
     target = Path(output)
     with atomic(target) as part, atomic(target.with_suffix(".csv")) as rows:

@@ -96,14 +96,16 @@ MODEL_STEPS = (
                   choices=("pooled", "by_pft", "site_mean")),
             ALPHA,
             Param("engine", "choice", "Engine",
-                  "own is RECO's implementation for contemporaneous links; tigramite is the reference "
-                  "(needs the extra 'causal').", default="own", choices=("own", "tigramite"),
+                  "own is RECO's implementation, with lags on top of tigramite's search; tigramite is the reference. "
+                  "Both need the extra 'causal' for lags.", default="own", choices=("own", "tigramite"),
                   advanced=True),
-            Param("max_lag", "integer", "Largest lag", "Time steps; above 0 needs tigramite.",
+            Param("max_lag", "integer", "Largest lag",
+                  "Time steps; above 0 needs the package tigramite (extra 'causal').",
                   default=0, minimum=0, maximum=24, advanced=True),
             Param("within_site", "choice", "Within a site",
                   "values uses the data as they are; anomaly subtracts each site's mean seasonal cycle.",
                   default="values", choices=("values", "anomaly"), advanced=True),
+            PROCESSES,
         ),
         outputs=(
             output("output", "file_out", "Links", "Links (JSON) with a CSV beside it.", "links.json",

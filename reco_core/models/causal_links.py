@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional
+from dataclasses import dataclass, field, replace
+from typing import Any, Mapping, Optional
 
 import numpy as np
 
-from ..deps import need
 from ..errors import ConfigError, SampleError
 from ..progress import SILENT, Progress
+from .crew import Crew
+from .lagged_links import lagged_links
 from .pcmci import skeleton
 from .table import Table
 
@@ -18,7 +18,6 @@ MODES = ("pooled", "by_pft", "site_mean")
 FLOOR = 0.01
 FEWEST_YEARS = 2
 SPARE_ROWS = 5
-MISSING = 999999.0
 CITATION = ("Runge, J. (2020). Discovering contemporaneous and lagged causal relations in autocorrelated nonlinear "
             "time series datasets. Proc. UAI, PMLR 124, 1388-1397.")
 
@@ -141,6 +140,7 @@ class _Run:
     max_lag: int
     value: str
     progress: Progress
+    processes: int = 1
 
     def links(self, data: Mapping[str, tuple[np.ndarray, np.ndarray]], **about: Any) -> Links:
         """Return the links in the rows of some sites: site -> (time steps, rows with respiration first)."""
@@ -149,10 +149,21 @@ class _Run:
             raise SampleError(f"{rows} complete samples are too few to find links among {len(self.features) + 1} "
                               f"variables; at least {self.fewest} are needed",
                               "Add samples, use fewer drivers, or set weights=uniform")
-        engine: Callable[..., tuple] = _by_tigramite if self.engine == "tigramite" else _by_own
-        effects, p_values, marks, lags = engine(data, self)
+        effects, p_values, marks, lags = _by_own(data, self) if self.is_quick else lagged_links(
+            data, self.features, alpha=self.alpha, max_lag=self.max_lag, cached=self.engine == "own")
         return Links(self.features, effects, p_values, rows, len(data), engine=self.engine, alpha=self.alpha,
                      max_lag=self.max_lag, marks=marks, lags=lags, **about)
+
+    def several(self, jobs: list[dict[str, Any]], **about: Any) -> list[Links]:
+        """Return the links of several groups of sites, the arguments of `links`; slow ones share the processors."""
+        common = replace(self, progress=SILENT), about
+        with Crew(common, 1 if self.is_quick else self.processes) as crew:
+            return crew.map(_links_of, jobs, self.progress, "Links of group")
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether links are found by our own search, which takes milliseconds."""
+        return self.engine == "own" and not self.max_lag
 
     @property
     def fewest(self) -> int:
@@ -161,7 +172,8 @@ class _Run:
 
 
 def find_links(table: Table, mode: str = "pooled", *, alpha: float = 0.05, engine: str = "own", max_lag: int = 0,
-               within_site: str = "values", value: str = "first_row", progress: Progress = SILENT) -> Links:
+               within_site: str = "values", value: str = "first_row", processes: int = 1,
+               progress: Progress = SILENT) -> Links:
     """Find how strongly each driver is linked with respiration, by PCMCI+.
 
     Rows with a gap are left out of a contemporaneous search. Sites with one year only are left
@@ -177,18 +189,21 @@ def find_links(table: Table, mode: str = "pooled", *, alpha: float = 0.05, engin
     alpha : float
         Significance level of the tests.
     engine : {"own", "tigramite"}
-        "own" finds contemporaneous links, without direction.
+        "own" finds contemporaneous links without direction, and larger lags by tigramite's search with tests
+        of our own, which give the same result sooner.
     max_lag : int [time steps]
-        Above 0 needs tigramite; a driver's effect is that of its strongest lag.
+        Above 0 the package tigramite is needed; a driver's effect is that of its strongest lag.
     within_site : {"values", "anomaly"}
         "anomaly" takes each site's mean seasonal cycle from what changes within sites.
     value : {"first_row", "max_p_pair"}
         See `pcmci.skeleton`.
+    processes : int
+        That share sites or classes where lags are sought; 0 uses every processor core.
 
     Raises
     ------
     ConfigError
-        The engine cannot do what is asked.
+        There is no such engine or mode.
     SampleError
         There are too few rows.
     """
@@ -196,9 +211,7 @@ def find_links(table: Table, mode: str = "pooled", *, alpha: float = 0.05, engin
         raise ConfigError(f"There is no engine '{engine}'", "Choose own or tigramite")
     if mode not in MODES:
         raise ConfigError(f"There is no way '{mode}' to gather links", "Choose: " + ", ".join(MODES))
-    if max_lag and engine == "own":
-        raise ConfigError(f"The engine 'own' finds links without lag; max_lag is {max_lag}", "Set engine=tigramite")
-    run = _Run(table.features, alpha, engine, max_lag, value, progress)
+    run = _Run(table.features, alpha, engine, max_lag, value, progress, processes)
     rows, keep = _rows(table, within_site, gaps=max_lag > 0)
     skipped = _skipped(table, keep, single=mode == "site_mean" or max_lag > 0, fewest=run.fewest + 2 * max_lag)
     used = keep & ~np.isin(table.site, list(skipped))
@@ -253,15 +266,15 @@ def _per_site(table: Table, rows: np.ndarray, used: np.ndarray) -> dict[str, tup
 
 def _by_class(run: _Run, table: Table, rows: np.ndarray, used: np.ndarray, skipped: dict[str, str],
               about: dict[str, Any]) -> Links:
-    parts: dict[str, Links] = {}
+    jobs: dict[str, dict[str, Any]] = {}
     for label in np.unique(table.stratum[used]):
         mine = used & (table.stratum == label)
-        run.progress.check()
         if not label or mine.sum() < run.fewest:
             name = f"class {label}" if label else "sites without a class"
             skipped[name] = f"fewer than {run.fewest} complete samples" if label else "no class is known"
             continue
-        parts[str(label)] = run.links(_per_site(table, rows, mine), **about)
+        jobs[str(label)] = _per_site(table, rows, mine)
+    parts = dict(zip(jobs, run.several(list(jobs.values()), **about)))
     if not parts:
         raise SampleError("No vegetation class has enough samples to find links",
                           "Use the mode pooled, or check the classes of the sites")
@@ -270,10 +283,8 @@ def _by_class(run: _Run, table: Table, rows: np.ndarray, used: np.ndarray, skipp
 
 def _mean_over_sites(run: _Run, table: Table, rows: np.ndarray, used: np.ndarray, pooled: Links) -> Links:
     data = _per_site(table, rows, used)
-    parts = []
-    for number, (site, part) in enumerate(data.items()):
-        run.progress(number / len(data), f"Links at {site}")
-        parts.append(run.links({site: part}, mode=pooled.mode, within_site=pooled.within_site))
+    parts = run.several([{site: part} for site, part in data.items()], mode=pooled.mode,
+                        within_site=pooled.within_site)
     mean = _weighted(parts, skipped=pooled.skipped)
     static = np.isnan(mean.effects)
     mean.effects[static] = np.abs(pooled.effects[static])
@@ -301,29 +312,7 @@ def _by_own(data: Mapping[str, tuple[np.ndarray, np.ndarray]], run: _Run) -> tup
     return found.values[0, 1:].copy(), found.p_values[0, 1:].copy(), marks, (0,) * len(marks)
 
 
-def _by_tigramite(data: Mapping[str, tuple[np.ndarray, np.ndarray]], run: _Run) -> tuple:
-    """Return effects, p, marks and lags by tigramite, on a regular time axis where lags are sought."""
-    processing, pcmci = need("tigramite.data_processing", "causal"), need("tigramite.pcmci", "causal")
-    test = need("tigramite.independence_tests.robust_parcorr", "causal").RobustParCorr()
-    series = {number: _regular(*part) if run.max_lag else part[1] for number, part in enumerate(data.values())}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        frame = processing.DataFrame(series, var_names=["respiration", *run.features], analysis_mode="multiple",
-                                     missing_flag=MISSING)
-        found = pcmci.PCMCI(frame, test, verbosity=0).run_pcmciplus(
-            tau_min=0, tau_max=run.max_lag, pc_alpha=run.alpha, max_combinations=100, max_conds_py=1, max_conds_px=1)
-    values, p_values = found["val_matrix"][1:, 0, :], found["p_matrix"][1:, 0, :]
-    lag = np.abs(values).argmax(axis=1)
-    at = np.arange(len(lag))
-    rows = np.concatenate([part[1] for part in data.values()])[:, 1:]
-    constant = np.nan_to_num(np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0)) == 0
-    effects, p = values[at, lag].copy(), p_values[at, lag].copy()
-    effects[constant] = p[constant] = np.nan
-    return effects, p, tuple(str(mark) for mark in found["graph"][1:, 0, :][at, lag]), tuple(int(k) for k in lag)
-
-
-def _regular(step: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return rows on a time axis without gaps, where missing values carry the flag."""
-    series = np.full((int(np.ptp(step)) + 1, rows.shape[1]), MISSING)
-    series[step - step.min()] = np.where(np.isfinite(rows), rows, MISSING)
-    return series
+def _links_of(common: tuple[_Run, dict[str, Any]], data: Mapping[str, tuple[np.ndarray, np.ndarray]],
+              progress: Progress) -> Links:
+    run, about = common
+    return replace(run, progress=progress).links(data, **about)

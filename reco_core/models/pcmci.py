@@ -71,7 +71,7 @@ def normal_scores(data: np.ndarray) -> np.ndarray:
 
 
 @jit
-def _partial(correlation, order, sets):  # type: ignore[no-untyped-def]
+def partial_correlations(correlation, order, sets):  # type: ignore[no-untyped-def]
     """Return the partial correlation of variables order[0] and order[1] given each set, and the least pivot."""
     count, size = sets.shape
     result, least = np.empty(count), np.empty(count)
@@ -159,7 +159,7 @@ class _Search:
             self.p[i, j], self.v[i, j] = p[last], r[last]
 
     def _correlations(self, i: int, j: int, sets: np.ndarray) -> np.ndarray:
-        r, pivot = _partial(self.correlation, np.array([i, j]), sets)
+        r, pivot = partial_correlations(self.correlation, np.array([i, j]), sets)
         for at in np.flatnonzero(pivot < SMALLEST_PIVOT):
             r[at] = self._by_least_squares(i, j, sets[at])
         return r
