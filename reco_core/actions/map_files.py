@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Iterator, Mapping, Optional, Sequence
 
 from ..errors import SchemaError
+from ..inference.pieces import Piece
 from ..io.rasters.geotiff import RasterWriter, raster_tags
 from ..io.rasters.grid import Grid
 from ..io.rasters.qml import Style
@@ -26,26 +27,30 @@ class MapFiles:
     def __init__(self, grid: Grid, tags: Mapping[str, str]) -> None:
         self.grid, self.tags = grid, dict(tags)
         self.stack = ExitStack()
-        self._writers: list[RasterWriter] = []
+        self.writers: dict[str, RasterWriter] = {}
 
     @property
     def paths(self) -> list[Path]:
         """Return the final names."""
-        return [writer.path for writer in self._writers]
+        return [writer.path for writer in self.writers.values()]
 
     def open(self, path: str | Path, bands: Sequence[str], *, unit: str | Sequence[str], style: Style,
-             dtype: str = "float32", **tags: str) -> RasterWriter:
-        """Return a writer; its file gets its name when the run succeeds."""
+             name: str = "", dtype: str = "float32", **tags: str) -> RasterWriter:
+        """Return a writer; its file gets its name when the run succeeds. `name` is that of the output."""
         self.stack.enter_context(tidy(path))
         units = unit if isinstance(unit, str) else ", ".join(dict.fromkeys(unit))
         writer = RasterWriter(path, self.grid, bands, unit=unit, dtype=dtype, style=style,
                               tags={**self.tags, "UNITS": units, **tags})
-        self._writers.append(self.stack.enter_context(writer))
+        self.writers[name or str(path)] = self.stack.enter_context(writer)
         return writer
+
+    def write(self, piece: Piece) -> None:
+        """Write a piece of an output."""
+        self.writers[piece.output].write(piece.values, piece.row0, piece.col0, piece.band0)
 
     def finish(self) -> None:
         """Write all that is still in memory, before the first raster gets its name."""
-        for writer in self._writers:
+        for writer in self.writers.values():
             writer.finish()
 
     def __enter__(self) -> MapFiles:

@@ -1,19 +1,17 @@
-"""What the tile loop makes of its estimates: bands of rasters."""
+"""What the tile loop makes of its estimates: pieces of rasters."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import Iterator, Sequence
 
 import numpy as np
 
 from ..explain.maps import AbsoluteSum, dominant_driver, group_shares, shares
-from ..inference.job import Estimates, Product
+from ..inference.job import Estimates
+from ..inference.pieces import Piece, Product, Record
 from ..inference.tiles import Tile
 from ..trends import AnnualSeries, trend_maps
 from ..trends.maps import NAMES as TREND_NAMES
-
-if TYPE_CHECKING:
-    from ..io.rasters.geotiff import RasterWriter
 
 # an estimate below 1 g C m-2 month-1, or as much per another time step, has no relative spread
 SMALL_ESTIMATE = {"month": 1.0, "year": 12.0, "16day": 16 / 30.4375, "8day": 8 / 30.4375, "week": 7 / 30.4375,
@@ -23,23 +21,22 @@ SMALL_ESTIMATE = {"month": 1.0, "year": 12.0, "16day": 16 / 30.4375, "8day": 8 /
 class Flux(Product):
     """The estimate itself, a band per time step; subclasses map something else."""
 
+    output = "flux"
     per_value = 4.0 + 4.0
-
-    def __init__(self, writer: RasterWriter) -> None:
-        self.writer = writer
 
     def values(self, estimates: Estimates) -> np.ndarray:
         """Return what is mapped, as rows."""
         return estimates.mean
 
-    def add(self, estimates: Estimates) -> None:
-        """Write the bands of these time steps."""
-        block = estimates.block
-        self.writer.write(block.grid(self.values(estimates)), block.tile.row0, block.tile.col0, block.steps.start)
+    def add(self, estimates: Estimates) -> Iterator[Piece]:
+        """Give the bands of these time steps."""
+        yield _bands(self.output, estimates, self.values(estimates))
 
 
 class Spread(Flux):
     """The standard deviation over the fold means."""
+
+    output = "spread"
 
     def values(self, estimates: Estimates) -> np.ndarray:
         """Return the spread."""
@@ -49,6 +46,8 @@ class Spread(Flux):
 class SeedSpread(Flux):
     """Spread of the members of a fold, which differ by their seed alone."""
 
+    output = "seed_spread"
+
     def values(self, estimates: Estimates) -> np.ndarray:
         """Return the spread over seeds."""
         return estimates.seed_spread
@@ -57,8 +56,9 @@ class SeedSpread(Flux):
 class RelativeSpread(Flux):
     """Spread over estimate; missing where the estimate is next to nothing."""
 
-    def __init__(self, writer: RasterWriter, time_step: str) -> None:
-        super().__init__(writer)
+    output = "relative_spread"
+
+    def __init__(self, time_step: str) -> None:
         self.smallest = SMALL_ESTIMATE[time_step]
 
     def values(self, estimates: Estimates) -> np.ndarray:
@@ -70,6 +70,7 @@ class RelativeSpread(Flux):
 class Applicability(Flux):
     """How much the drivers resemble the training data."""
 
+    output = "applicability"
     applicability = True
 
     def values(self, estimates: Estimates) -> np.ndarray:
@@ -84,14 +85,13 @@ class Contributions(Product):
     contributions = True
     per_value = 4.0 + 4.0
 
-    def __init__(self, writers: Sequence[RasterWriter]) -> None:
-        self.writers = writers
+    def __init__(self, outputs: Sequence[str]) -> None:
+        self.outputs = list(outputs)
 
-    def add(self, estimates: Estimates) -> None:
-        """Write the bands of these time steps."""
-        block, phi = estimates.block, _phi(estimates)
-        for k, writer in enumerate(self.writers):
-            writer.write(block.grid(phi[:, k]), block.tile.row0, block.tile.col0, block.steps.start)
+    def add(self, estimates: Estimates) -> Iterator[Piece]:
+        """Give the bands of these time steps."""
+        for k, output in enumerate(self.outputs):
+            yield _bands(output, estimates, _phi(estimates)[:, k])
 
 
 class BaseValue(Product):
@@ -100,30 +100,30 @@ class BaseValue(Product):
     With one model per class it changes where the class does: `BaseValues` has a band per time step.
     """
 
+    output = "base_value"
     contributions = True
     per_pixel = 4.0
     per_value = 4.0
 
-    def __init__(self, writer: RasterWriter) -> None:
-        self.writer = writer
-
     def begin(self, tile: Tile) -> None:
         """Start with nothing known."""
-        self._base = np.full(tile.shape, np.nan, dtype="float32")
+        self._tile, self._base = tile, np.full(tile.shape, np.nan, dtype="float32")
 
-    def add(self, estimates: Estimates) -> None:
+    def add(self, estimates: Estimates) -> Iterator[Piece]:
         """Fill cells that have no value yet."""
         for layer in estimates.block.grid(_phi(estimates)[:, -1]):
             self._base = np.where(np.isnan(self._base), layer, self._base)
+        return iter(())
 
-    def end(self, tile: Tile) -> None:
-        """Write the tile."""
-        self.writer.write(self._base[None], tile.row0, tile.col0)
+    def end(self) -> Iterator[Piece]:
+        """Give the tile."""
+        yield Piece(self.output, 0, self._tile.row0, self._tile.col0, self._base[None])
 
 
 class BaseValues(Flux):
     """The base value of each time step, for classes that change in time."""
 
+    output = "base_value"
     contributions = True
 
     def values(self, estimates: Estimates) -> np.ndarray:
@@ -132,67 +132,82 @@ class BaseValues(Flux):
 
 
 class Shares(Product):
-    """Shares of drivers and of their groups, and the dominant driver."""
+    """Shares of drivers and of their groups, and the dominant driver; `outputs` says which of them are wanted."""
 
     contributions = True
     per_value = 4.0
 
-    def __init__(self, groups: Sequence[str], shares_to: Optional[RasterWriter] = None,
-                 groups_to: Optional[RasterWriter] = None, dominant_to: Optional[RasterWriter] = None) -> None:
-        self.groups = list(groups)
-        self.shares_to, self.groups_to, self.dominant_to = shares_to, groups_to, dominant_to
+    def __init__(self, groups: Sequence[str], outputs: Sequence[str]) -> None:
+        self.groups, self.outputs = list(groups), tuple(outputs)
         self.per_pixel = 8.0 * (2 * len(self.groups) + 8)
 
     def begin(self, tile: Tile) -> None:
         """Start adding up."""
-        self._sum = AbsoluteSum(len(self.groups), tile.shape)
+        self._tile, self._sum = tile, AbsoluteSum(len(self.groups), tile.shape)
 
-    def add(self, estimates: Estimates) -> None:
+    def add(self, estimates: Estimates) -> Iterator[Piece]:
         """Add up the absolute contributions, month by month and in the order of time."""
         phi = _phi(estimates)
         for k in range(len(self.groups)):
             for layer in estimates.block.grid(phi[:, k]):
                 self._sum.total[k] += np.nan_to_num(np.abs(layer), nan=0.0)
+        return iter(())
 
-    def end(self, tile: Tile) -> None:
-        """Write the tile."""
+    def end(self) -> Iterator[Piece]:
+        """Give the tile."""
         share = shares(self._sum.total)
-        for writer, values in ((self.shares_to, share), (self.groups_to, group_shares(share, self.groups)),
-                               (self.dominant_to, dominant_driver(share)[None])):
-            if writer is not None:
-                writer.write(values.astype("float32"), tile.row0, tile.col0)
+        for output, values in (("shares", share), ("groups", group_shares(share, self.groups)),
+                               ("dominant", dominant_driver(share)[None])):
+            if output in self.outputs:
+                yield Piece(output, 0, self._tile.row0, self._tile.col0, values.astype("float32"))
 
 
 class Trend(Product):
     """The trend of the annual values of the estimate."""
 
-    def __init__(self, writer: RasterWriter, series: AnnualSeries, min_years: int, engine: str = "own") -> None:
-        self.writer, self.series = writer, series
-        self.min_years, self.engine = min_years, engine
+    output = "trend"
+
+    def __init__(self, series: AnnualSeries, min_years: int, engine: str = "own") -> None:
+        self.series, self.min_years, self.engine = series, min_years, engine
         self.per_pixel = series.bytes_per_pixel + 8.0 * 10
-        self.valid = 0
+        self.valid = self.filled = 0
+        self._found = {"valid": 0, "filled": 0}
 
     def begin(self, tile: Tile) -> None:
         """Start with a new tile."""
+        self._tile = tile
         self.series.start(tile.shape)
 
-    def add(self, estimates: Estimates) -> None:
+    def add(self, estimates: Estimates) -> Iterator[Piece]:
         """Gather the estimates of these time steps."""
         block = estimates.block
-        self.add_layers(block.steps.start, block.grid(estimates.mean))
-
-    def add_layers(self, first: int, layers: np.ndarray) -> None:
-        """Gather maps of shape (steps, y, x) that begin with time step number `first`."""
-        for step, layer in enumerate(layers, start=first):
+        for step, layer in enumerate(block.grid(estimates.mean), start=block.steps.start):
             self.series.add(step, layer)
+        return iter(())
 
-    def end(self, tile: Tile) -> None:
-        """Compute and write the trend of the tile."""
+    def end(self) -> Iterator[Piece]:
+        """Compute the trend of the tile."""
+        before = self.series.filled
         maps = trend_maps(self.series.values(), self.series.times, min_n=self.min_years, engine=self.engine)
         bands = np.stack([maps[name].astype("float32") for name in TREND_NAMES])
         bands[-1][maps["n"] == 0] = np.nan
-        self.valid += int(np.isfinite(maps["slope"]).sum())
-        self.writer.write(bands, tile.row0, tile.col0)
+        self._found = {"valid": int(np.isfinite(maps["slope"]).sum()), "filled": self.series.filled - before}
+        yield Piece(self.output, 0, self._tile.row0, self._tile.col0, bands)
+
+    def record(self) -> Record:
+        """Return how many pixels have a trend, and how many values were filled."""
+        return self._found
+
+    def take(self, record: Record) -> None:
+        """Count them."""
+        self.valid += int(record["valid"])
+        self.filled += int(record["filled"])
+
+
+def _bands(output: str, estimates: Estimates, rows: np.ndarray) -> Piece:
+    """Return rows as the bands of their time steps."""
+    block = estimates.block
+    return Piece(output, block.steps.start, block.tile.row0, block.tile.col0, block.grid(rows))
 
 
 def _phi(estimates: Estimates) -> np.ndarray:

@@ -19,13 +19,13 @@ from ..models.ensemble import Recipe
 from ..models.registry import model_class
 from ..models.seeds import default_seeds
 from ..progress import Progress
-from ..trends import AnnualSeries
 from ..vocabulary.kinds import feature_names
 from .card import skill_line
 from .dependence import DependenceSample
 from .map_files import remove_rasters, tidy, written_by
-from .map_inputs import open_inputs
-from .map_run import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapRun
+from .map_inputs import MapInputs, open_inputs
+from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSpec, TrendSpec
+from .map_run import MapRun
 from .maps import KENDALL, SEN, annual_unit, open_trend, too_few, trend_lines
 from .models import fit_samples, open_on, save_model
 from .products import Trend
@@ -60,14 +60,15 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
     with ExitStack() as stack:
         fitted, identity, lines = _model(values, grids, folder, stack, progress)
         inputs = open_inputs(fitted, identity, progress=progress, **grids)
-        wanted = {name: values[name] for name in (*BANDS_OVER_TIME, *FROM_CONTRIBUTIONS)}
-        run = MapRun(inputs, STEP, wanted, values["members"], values["memory"], folder)
+        following = _Following.of(inputs, values, progress)
+        paths = {name: values[name] for name in (*BANDS_OVER_TIME, *FROM_CONTRIBUTIONS)}
+        spec = MapSpec(tuple(name for name in paths if paths[name]), values["members"], values["memory"],
+                       contributions=True, sample=True, trend=following.spec)
+        run = MapRun(inputs, STEP, spec, paths, folder)
         stack.enter_context(run.files)
         run.open_rasters()
-        following = _Following.of(run, values, progress)
-        reader = inputs.reader
-        sample = DependenceSample(reader.height, reader.width, reader.labels, fitted.feature_names)
-        run.products.append(sample)
+        following.open_raster(run)
+        sample = next(product for product in run.job.products if isinstance(product, DependenceSample))
         run.run(progress.span(0.0 if values["model"] else FITTED, MAPPED))
         run.files.finish()
         sample.write(folder / FILENAME)
@@ -105,13 +106,13 @@ class _Following:
     """The trend of the estimate, where the series is long enough."""
 
     path: Optional[Path] = None
+    spec: Optional[TrendSpec] = None
     product: Optional[Trend] = None
-    years: Optional[AnnualSeries] = None
     reason: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, run: MapRun, values: dict[str, Any], progress: Progress) -> _Following:
-        """Add the trend to the run, or tell why there is none.
+    def of(cls, inputs: MapInputs, values: dict[str, Any], progress: Progress) -> _Following:
+        """Say whether there is a trend, or why there is none.
 
         Raises
         ------
@@ -121,19 +122,22 @@ class _Following:
         if not values["trend"]:
             return cls()
         path, usual = Path(values["trend"]), Path(values["folder"]) / get_step(STEP).param("trend").filename
-        fitted = run.fitted
-        years = AnnualSeries(run.inputs.reader.times, fitted.time_step, values["annual"])
-        reason = too_few(years, values["min_years"])
+        spec = TrendSpec(values["annual"], values["min_years"], values["engine"])
+        reason = too_few(spec.product(inputs.reader.times, inputs.fitted.time_step).series, spec.min_years)
         if reason and path != usual:
             raise SampleError(reason[0], "Give a longer period or a smaller min_years, or leave out trend")
         if reason:
             progress.warn(f"No trend: {reason[0]}")
             return cls(path, reason=reason)
-        unit = annual_unit(fitted.target_unit, years.how, fitted.time_step)
-        writer = open_trend(run.files, str(path), unit, years, values["min_years"])
-        product = Trend(writer, years, values["min_years"], values["engine"])
-        run.products.append(product)
-        return cls(path, product, years)
+        return cls(path, spec)
+
+    def open_raster(self, run: MapRun) -> None:
+        """Open the raster of the trend, if there is one."""
+        self.product = next((product for product in run.job.products if isinstance(product, Trend)), None)
+        if self.product is not None:
+            years = self.product.series
+            unit = annual_unit(run.fitted.target_unit, years.how, run.fitted.time_step)
+            open_trend(run.files, str(self.path), unit, years, self.product.min_years)
 
     def written(self) -> dict[str, str]:
         """Return the path under its name, if there is a trend."""
@@ -141,11 +145,11 @@ class _Following:
 
     def lines(self) -> list[str]:
         """Return lines for the user."""
-        if self.product is None or self.years is None:
+        if self.product is None:
             return [f"No trend: {text}" for text in self.reason]
         if self.product.valid == 0:
             return [f"No trend: no pixel has {self.product.min_years} values; '{self.path}' is empty"]
-        return trend_lines(self.product, self.years)
+        return trend_lines(self.product)
 
     def citations(self) -> list[str]:
         """Return what to cite."""

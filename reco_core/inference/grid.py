@@ -101,6 +101,11 @@ class DriverReader:
         return 0.0 if self.context.is_empty else self._around.per_pixel
 
     @property
+    def per_value(self) -> float:
+        """What reading holds for each pixel and time step of a batch [bytes]."""
+        return bytes_per_value(len(self.names), self.context)
+
+    @property
     def classes_move(self) -> bool:
         """Whether a cell may change its class, and with it its model."""
         return self._classes is not None and "time" in self.drivers[CLASS_VARIABLE].dims

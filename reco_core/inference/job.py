@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional, Protocol, Sequence
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Iterable, Optional, Protocol, Sequence
 
 import numpy as np
 
 from ..errors import ArtifactError
 from ..progress import SILENT, Progress
 from .applicability import ApplicabilityArea
-from .grid import Block, DriverReader, bytes_per_value
-from .tiles import Clock, Tile, TilePlan, plan_tiles
+from .grid import Block, DriverReader
+from .pieces import Piece, Product, Sink, Tally, TileResult
+from .tiles import Clock, TilePlan, plan_tiles
 
 if TYPE_CHECKING:
     from ..models.base import Estimate
@@ -48,31 +51,11 @@ class Estimates:
     applicability: Optional[np.ndarray] = None
 
 
-class Product:
-    """Something made of the estimates, tile by tile; subclasses say what they need and hold.
-
-    `per_pixel` and `per_value` are the bytes it holds for each pixel of a tile, and for each
-    pixel and time step of a batch.
-    """
-
-    contributions = False
-    applicability = False
-    per_pixel = 0.0
-    per_value = 0.0
-
-    def begin(self, tile: Tile) -> None:
-        """Start with a new tile."""
-
-    def add(self, estimates: Estimates) -> None:
-        """Take the estimates of some time steps of the tile; called in the order of time."""
-
-    def end(self, tile: Tile) -> None:
-        """Finish the tile."""
-
-
 @dataclass
 class MapJob:
     """Estimates of a model on a grid, computed once and handed to all products.
+
+    `compute` knows no file and may run anywhere: what it gives depends on the number of the tile alone.
 
     Parameters
     ----------
@@ -86,8 +69,7 @@ class MapJob:
     products: Sequence[Product]
     engine: Engine
     memory_gb: float = 2.0
-    additivity_error: float = 0.0
-    valid: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
         self._explains = any(product.contributions for product in self.products)
@@ -100,18 +82,82 @@ class MapJob:
 
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""
-        features = len(self.reader.names)
         # mean, spread, seed spread and applicability as rows, one of them as a map; contributions
-        per_value = bytes_per_value(features, self.reader.context) + 4 * 8 + 2 * 8
+        per_value = self.reader.per_value + 4 * 8 + 2 * 8
         if self._explains:
-            per_value += 8.0 * (features + 1)
+            per_value += 8.0 * (len(self.reader.names) + 1)
         return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
                           per_value=per_value + sum(p.per_value for p in self.products),
                           per_pixel=sum(p.per_pixel for p in self.products) + self.reader.per_pixel,
                           memory_gb=self.memory_gb)
 
-    def run(self, progress: Progress = SILENT) -> None:
-        """Work through all tiles.
+    @cached_property
+    def planned(self) -> TilePlan:
+        """The tiles of this job, worked out once."""
+        return self.plan()
+
+    def compute(self, number: int, progress: Progress = SILENT, emit: Optional[Sink] = None) -> TileResult:
+        """Compute one tile.
+
+        Parameters
+        ----------
+        number : int
+            Of the tile in the plan.
+        progress : Progress
+        emit : callable of a Piece, optional
+            Gets the pieces as they come; without it they are gathered in the result.
+
+        Returns
+        -------
+        TileResult
+
+        Raises
+        ------
+        SchemaError
+            A driver has values outside its valid range, or cannot be read.
+        ArtifactError
+            Contributions do not add up to the estimates.
+        """
+        return self.work(number, (self.read(number, steps) for steps in self.planned.batches()), progress, emit)
+
+    def read(self, number: int, steps: slice) -> tuple[Optional[Block], Counter[str]]:
+        """Return what can be estimated of a tile at some time steps, and why the rest cannot."""
+        self.reader.missing = Counter()
+        block = self.reader.read(self.planned.tiles[number], steps)
+        return block, self.reader.missing
+
+    def work(self, number: int, blocks: Iterable[tuple[Optional[Any], Counter[str]]], progress: Progress = SILENT,
+             emit: Optional[Sink] = None) -> TileResult:
+        """Compute one tile from its blocks, which come in the order of time; see `compute`."""
+        result = TileResult(number)
+        send = result.pieces.append if emit is None else emit
+        count = len(range(0, self.planned.times, self.planned.steps))
+        for product in self.products:
+            product.begin(self.planned.tiles[number])
+        for part, (block, missing) in enumerate(blocks):
+            span = progress.span(part / count, (part + 1) / count)
+            span(0.0)
+            result.tally.missing.update(missing)
+            if block is None:
+                continue
+            estimates = self.estimates(block, result.tally, span)
+            for product in self.products:
+                for piece in product.add(estimates):
+                    send(piece)
+        for product in self.products:
+            for piece in product.end():
+                send(piece)
+        result.records = [product.record() for product in self.products]
+        return result
+
+    def take(self, result: TileResult) -> None:
+        """Count what came of a tile; called in the order of the tiles."""
+        self.tally.add(result.tally)
+        for product, record in zip(self.products, result.records):
+            product.take(record)
+
+    def run(self, progress: Progress = SILENT, sink: Optional[Sink] = None) -> None:
+        """Work through all tiles and hand their pieces to `sink`.
 
         Raises
         ------
@@ -120,33 +166,30 @@ class MapJob:
         ArtifactError
             Contributions do not add up to the estimates.
         """
-        plan = self.plan()
-        batches = list(plan.batches())
-        clock = Clock(len(plan.tiles), progress)
-        for number, tile in enumerate(plan.tiles):
-            for product in self.products:
-                product.begin(tile)
-            for part, steps in enumerate(batches):
-                self._batch(tile, steps, clock.span(number, part / len(batches), (part + 1) / len(batches)))
-            for product in self.products:
-                product.end(tile)
-        if self.valid == 0:
+        clock = Clock(len(self.planned.tiles), progress)
+        for number in range(len(self.planned.tiles)):
+            self.take(self.compute(number, clock.span(number, 0.0, 1.0), sink or _nowhere))
+        self.finish()
+
+    def finish(self) -> None:
+        """Say what is wrong if there is nothing to show; called when all tiles were taken.
+
+        Raises
+        ------
+        GridError
+            Not a single pixel could be estimated; the message counts the reasons.
+        """
+        self.reader.missing = self.tally.missing
+        if self.tally.valid == 0:
             raise self.reader.nothing_valid()
 
-    def _batch(self, tile: Tile, steps: slice, progress: Progress) -> None:
-        block = self.reader.read(tile, steps)
-        if block is None:
-            return
-        estimates = self._compute(block, progress)
-        self.valid += len(block.index)
-        for product in self.products:
-            product.add(estimates)
-
-    def _compute(self, block: Block, progress: Progress) -> Estimates:
+    def estimates(self, block: Block, tally: Tally, progress: Progress) -> Estimates:
+        """Return what was computed for a block, and count it."""
+        tally.valid += len(block.index)
         phi = None
         if self._explains:
             found, phi = self.engine.explain(block.X, block.stratum, progress.span(0.0, 0.9))
-            self._check(phi, found.mean)
+            tally.additivity_error = max(tally.additivity_error, _checked(phi, found.mean))
         else:
             found = self.engine.estimate(block.X, block.stratum, progress.span(0.0, 0.9))
         return Estimates(block, *found, phi, self._near(block.own, progress.span(0.9, 1.0)))
@@ -161,10 +204,15 @@ class MapJob:
             result[first:first + ROWS] = self._area.applicability(X[first:first + ROWS])
         return result
 
-    def _check(self, phi: np.ndarray, mean: np.ndarray) -> None:
-        gap = np.abs(phi.sum(axis=1) - mean) / np.maximum(1.0, np.abs(mean))
-        self.additivity_error = max(self.additivity_error, float(gap.max()))
-        if self.additivity_error > LARGEST_ERROR:
-            raise ArtifactError(
-                f"Contributions and base value miss the estimate by {self.additivity_error:.2g} of it; "
-                f"at most {LARGEST_ERROR:g} is allowed", "The model is damaged: fit it again")
+
+def _checked(phi: np.ndarray, mean: np.ndarray) -> float:
+    """Return how far contributions miss the estimate."""
+    error = float((np.abs(phi.sum(axis=1) - mean) / np.maximum(1.0, np.abs(mean))).max())
+    if error > LARGEST_ERROR:
+        raise ArtifactError(f"Contributions and base value miss the estimate by {error:.2g} of it; "
+                            f"at most {LARGEST_ERROR:g} is allowed", "The model is damaged: fit it again")
+    return error
+
+
+def _nowhere(piece: Piece) -> None:
+    """Forget a piece."""

@@ -27,7 +27,9 @@ def feed(sample, size):
             block = SimpleNamespace(tile=SimpleNamespace(row0=row, col0=column), steps=slice(0, STEPS), shape=shape,
                                     index=index, own=np.stack([x, 2 * x], axis=1))
             phi = np.stack([3 * x, 4 * x, np.ones_like(x)], axis=1)
-            sample.add(SimpleNamespace(block=block, contributions=phi))
+            sample.begin(block.tile)
+            assert not list(sample.add(SimpleNamespace(block=block, contributions=phi)))
+            sample.take(sample.record())
 
 
 @pytest.mark.parametrize("size", [7, 30])

@@ -11,7 +11,8 @@ from reco_core.errors import ArtifactError, Cancelled, GridError, SchemaError
 from reco_core.explain.engine import Engine
 from reco_core.inference import grid, job
 from reco_core.inference.grid import DriverReader, check_fits
-from reco_core.inference.job import MapJob, Product
+from reco_core.inference.job import MapJob
+from reco_core.inference.pieces import Product
 from reco_core.inference.tiles import Tile, TilePlan
 from reco_core.progress import Progress
 from small_world import NAMES, small_drivers, small_model
@@ -39,6 +40,7 @@ class Keep(Product):
         if estimates.contributions is not None:
             for k, column in enumerate(estimates.contributions.T):
                 self.phi[k][window] = block.grid(column)
+        return ()
 
 
 def run(drivers, fitted, plan=None, monkeypatch=None, rows_at_once=1000, **options):
@@ -89,7 +91,7 @@ def test_estimates_are_those_of_the_model():
     mean, spread, _seeds = fitted.estimate(X)
     assert np.array_equal(kept.mean[valid], mean.astype("float32"))
     assert np.array_equal(kept.spread[valid], spread.astype("float32"))
-    assert np.isnan(kept.mean[~valid]).all() and not valid.all() and work.valid == valid.sum()
+    assert np.isnan(kept.mean[~valid]).all() and not valid.all() and work.tally.valid == valid.sum()
 
 
 def test_contributions_add_up():
@@ -97,7 +99,7 @@ def test_contributions_add_up():
     kept, work = run(small_drivers(), small_model())
     gap = np.abs(kept.phi.sum(axis=0) - kept.mean)
     assert np.nanmax(gap / np.maximum(1, np.abs(kept.mean))) <= 1e-4
-    assert 0 < work.additivity_error <= 1e-4
+    assert 0 < work.tally.additivity_error <= 1e-4
 
 
 def test_contributions_that_do_not_add_up_are_refused(monkeypatch):
@@ -123,7 +125,7 @@ def test_region():
     inside = np.zeros((12, 9), dtype=bool)
     inside[3:6, 2:4] = True
     kept, work = run(drivers.assign(inside=(("y", "x"), inside)), fitted)
-    assert np.array_equal(np.isfinite(kept.mean).all(axis=0), inside) and work.valid == 24 * 6
+    assert np.array_equal(np.isfinite(kept.mean).all(axis=0), inside) and work.tally.valid == 24 * 6
     assert np.isnan(kept.mean[:, ~inside]).all()
 
 

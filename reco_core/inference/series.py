@@ -1,0 +1,70 @@
+"""One pass over a series of maps that are there already, tile by tile like a map that is estimated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+
+from ..progress import Progress
+from .job import Estimates, MapJob
+from .pieces import Tally
+from .tiles import Tile, TilePlan, plan_tiles
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+NOTHING = np.empty(0)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Some time steps of a tile of a series; `values` of shape (time steps, rows, columns)."""
+
+    tile: Tile
+    steps: slice
+    values: np.ndarray
+
+    def grid(self, values: np.ndarray) -> np.ndarray:
+        """Return maps as they are; what is estimated comes in rows, a series does not."""
+        return values
+
+
+@dataclass
+class SeriesReader:
+    """Reads tiles of a series with dimensions time, y and x."""
+
+    series: xr.DataArray
+    missing: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.times = np.asarray(self.series["time"].values, dtype="datetime64[D]")
+        self.height, self.width = self.series.sizes["y"], self.series.sizes["x"]
+
+    def read(self, tile: Tile, steps: slice) -> Optional[Layers]:
+        """Return some time steps of a tile, or None if they hold nothing."""
+        part = self.series.isel(time=steps, y=tile.rows, x=tile.columns)
+        values = part.transpose("time", "y", "x").values
+        return Layers(tile, steps, values) if np.isfinite(values).any() else None
+
+
+class SeriesJob(MapJob):
+    """Hands a series to products, which see it as the estimate."""
+
+    reader: Any
+
+    def plan(self) -> TilePlan:
+        """Return the tiles of this job."""
+        return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
+                          per_value=8.0 + sum(p.per_value for p in self.products),
+                          per_pixel=sum(p.per_pixel for p in self.products), memory_gb=self.memory_gb)
+
+    def estimates(self, block: Any, tally: Tally, progress: Progress) -> Estimates:
+        """Return the values of the series."""
+        tally.valid += int(np.isfinite(block.values).sum())
+        return Estimates(block, block.values, NOTHING, NOTHING)
+
+    def finish(self) -> None:
+        """An empty series is told of by who knows its name."""
