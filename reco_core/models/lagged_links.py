@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Mapping, Optional, Sequence
 
@@ -90,8 +91,9 @@ class LaggedCorrelations:
             np.concatenate([part[self.depth - lag:len(part) - lag] for lag in range(self.depth + 1)], axis=1)
             for part in long_enough]).astype("float64")
         self._width = series[0].shape[1]
-        self._known, self._pattern = np.unique(np.isfinite(self._columns), axis=1, return_inverse=True)
-        self._pattern = self._pattern.reshape(-1)
+        self._known, pattern = np.unique(np.isfinite(self._columns), axis=1, return_inverse=True)
+        self._pattern: list[int] = pattern.reshape(-1).tolist()
+        self._student = need("scipy.special").stdtr
         self._cache: dict[frozenset, tuple[np.ndarray, np.ndarray, int]] = {}
 
     def column(self, node: Node) -> int:
@@ -103,30 +105,37 @@ class LaggedCorrelations:
 
         Too close are variables that almost determine each other, or too few rows.
         """
-        correlation, moves, rows = self._rows_of({int(self._pattern[k]) for k in (x, y, *given)})
+        correlation, moves, rows = self._rows_of(frozenset(self._pattern[k] for k in (x, y, *given)))
         if not (moves[x] and moves[y]):
             return 0.0, 1.0, False
         moving = [k for k in given if moves[k]]
         if rows - 2 - len(moving) < 1:
             return None
-        r, pivot = partial_correlations(correlation, np.array([x, y]), np.array([moving], dtype="int64"))
+        sets = np.array(moving, dtype="int64").reshape(1, -1)
+        r, pivot = partial_correlations(correlation, np.array([x, y]), sets)
         if not pivot[0] >= SMALLEST_PIVOT:
             return None
-        return float(r[0]), float(p_value(r, rows - 2 - len(moving))[0]), True
+        return float(r[0]), self._p(float(r[0]), rows - 2 - len(moving)), True
 
-    def _rows_of(self, patterns: set[int]) -> tuple[np.ndarray, np.ndarray, int]:
+    def _p(self, r: float, freedom: int) -> float:
+        """Return `pcmci.p_value` of one number: arrays of one number take ten times as long."""
+        rest = 1.0 - r * r
+        if rest <= np.finfo(float).eps:
+            return float(p_value(np.array([r]), freedom)[0])
+        return 2.0 * float(self._student(freedom, -abs(r) * math.sqrt(freedom / rest)))
+
+    def _rows_of(self, patterns: frozenset[int]) -> tuple[np.ndarray, np.ndarray, int]:
         """Return correlations of all columns known where these patterns are, which of them change, and the rows."""
-        key = frozenset(patterns)
-        if key not in self._cache:
-            keep = self._known[:, sorted(key)].all(axis=1)
+        if patterns not in self._cache:
+            keep = self._known[:, sorted(patterns)].all(axis=1)
             rows = self._columns[keep]
             usable = np.isfinite(rows).all(axis=0) if len(rows) else np.zeros(rows.shape[1], dtype=bool)
             moves = usable & (np.ptp(rows, axis=0) > 0) if len(rows) else usable
             correlation = np.full((rows.shape[1],) * 2, np.nan)
             if moves.any():
                 correlation[np.ix_(moves, moves)] = np.atleast_2d(np.corrcoef(normal_scores(rows[:, moves]).T))
-            self._cache[key] = correlation, moves, len(rows)
-        return self._cache[key]
+            self._cache[patterns] = correlation, moves, len(rows)
+        return self._cache[patterns]
 
 
 def cached_test() -> Any:
