@@ -9,6 +9,7 @@ import numpy as np
 
 from ..catalogue import MODELS
 from ..models.base import FittedModel, ParameterRow
+from .class_support import few_sites, hardly_predicted
 
 NUMBERS = (("n", "n", "{:.0f}"), ("sites", "sites", "{:.0f}"), ("r2_nse", "R² (1 - SSE/SST)", "{:.3f}"),
            ("mae", "MAE", "{:.2f}"), ("rmse", "RMSE", "{:.2f}"), ("bias", "bias", "{:+.2f}"))
@@ -142,12 +143,12 @@ def _caveats(fitted: FittedModel) -> list[str]:
              "- Years or values outside the training range: trees keep their last value, equations go on blindly.",
              "- The spread over folds says how much the choice of training sites matters. It is not the error, which "
              "is larger: see the table."]
-    few = [f"{row['name']} ({row['sites']})" for row in fitted.scores["by_class"] if row["sites"] < 5]
+    few = [f"{name} ({sites})" for name, sites in few_sites(fitted)]
     if few:
         lines.append(f"- Classes with fewer than five sites: {', '.join(few)}.")
-    weak = [row["name"] for row in fitted.scores["by_class"] if _known(row["r2_nse"]) and row["r2_nse"] < 0.2]
+    weak = hardly_predicted(fitted)
     if weak:
-        lines.append(f"- Classes hardly predicted at new sites (R² below 0.2): {', '.join(map(str, weak))}.")
+        lines.append(f"- Classes hardly predicted at new sites (R² below 0.2): {', '.join(weak)}.")
     pooled = sorted({label for model in fitted.folds for label in getattr(model, "pooled_classes_", ()) if label})
     if pooled:
         lines.append(f"- In at least one fold too few sites of {', '.join(pooled)} were left; a model of all classes "

@@ -35,8 +35,10 @@ class MapInputs:
 def open_inputs(fitted: FittedModel, model_id: str, *, drivers: Optional[str], layers: Optional[Sequence[str]],
                 layer_names: Optional[str], variables: Optional[str], units: Optional[str], start: Optional[str],
                 time_step: str, align: str, region: Optional[str], period: Optional[str],
-                class_layer: Optional[str], progress: Progress) -> MapInputs:
+                class_layer: Optional[str], flag_classes: bool = False, progress: Progress) -> MapInputs:
     """Open the drivers that a model needs; no pixel is read.
+
+    The class layer is opened for models that have one model per class, and with `flag_classes`.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def open_inputs(fitted: FittedModel, model_id: str, *, drivers: Optional[str], l
         The drivers do not fit each other.
     """
     paths, given = list(layers or ()), names(layer_names)
-    if class_layer and fitted.strata:
+    if class_layer and (fitted.strata or flag_classes):
         given = [*(given or [""] * len(paths)), CLASS_VARIABLE]
         paths.append(class_layer)
     elif class_layer:

@@ -19,6 +19,7 @@ from ..progress import SILENT, Progress
 from ..trends import AnnualSeries
 from ..vocabulary.calendar import parse_period, step_label
 from . import products
+from .class_support import CLASS_SUPPORT, grades
 from .dependence import DependenceSample
 from .map_inputs import MapInputs, open_inputs
 from .models import open_on
@@ -49,7 +50,7 @@ class MapSpec:
     Parameters
     ----------
     outputs : tuple of str
-        Some of BANDS_OVER_TIME and FROM_CONTRIBUTIONS.
+        Some of BANDS_OVER_TIME and FROM_CONTRIBUTIONS, and CLASS_SUPPORT where the classes are known.
     members : {"all", "one_per_fold"}
     memory : float [GB]
     contributions : bool
@@ -66,6 +67,13 @@ class MapSpec:
     sample: bool = False
     trend: Optional[TrendSpec] = None
 
+    @classmethod
+    def of(cls, paths: Mapping[str, Optional[str]], inputs: MapInputs, *about: Any, **more: Any) -> MapSpec:
+        """Return what is made for the outputs that have a path; without a class layer no support of classes."""
+        wanted = tuple(name for name, path in paths.items()
+                       if path and (name != CLASS_SUPPORT or inputs.reader.knows_classes))
+        return cls(wanted, *about, **more)
+
     def job(self, inputs: MapInputs) -> MapJob:
         """Return the job on drivers that are open."""
         fitted = inputs.fitted
@@ -78,7 +86,7 @@ class MapSpec:
         made: dict[str, Product] = {
             "flux": products.Flux(), "spread": products.Spread(), "seed_spread": products.SeedSpread(),
             "relative_spread": products.RelativeSpread(fitted.time_step), "applicability": products.Applicability(),
-            "base_value": base}
+            "base_value": base, CLASS_SUPPORT: products.ClassSupport(grades(fitted))}
         found = [product for name, product in made.items() if name in self.outputs]
         if {"shares", "groups", "dominant"} & set(self.outputs):
             found.append(products.Shares([feature.group for feature in fitted.explained], self.outputs))
@@ -98,11 +106,12 @@ class MapSource:
     model: str
     device: str = "auto"
     grids: Mapping[str, Any] = field(default_factory=dict)
+    flag_classes: bool = False
 
     def open(self, progress: Progress = SILENT) -> MapInputs:
         """Open the model and the drivers; no pixel is read."""
         return open_inputs(open_on(self.model, self.device, progress), model_id(self.model), progress=progress,
-                           **self.grids)
+                           flag_classes=self.flag_classes, **self.grids)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from ..models.base import FittedModel
 from ..progress import Progress
 from ..version import __version__
 from ..vocabulary.variables import GROUPS
+from .class_support import CLASS_SUPPORT, GRADES, support_line
 from .map_files import MapFiles, remove_rasters, written_by
 from .map_inputs import MapInputs
 from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSpec, contribution
+from .products import ClassSupport
 
 ADDITIVITY = "ADDITIVITY_ERROR"
 Look = tuple[list[str], str, Style, str]  # bands, unit, style, type of values
@@ -48,8 +50,9 @@ class MapRun:
 
     def open_rasters(self) -> None:
         """Open every raster that is wanted."""
-        looks = {**self._looks_of_bands(), **self._looks_of_explanation()}
-        for name in (*BANDS_OVER_TIME, *FROM_CONTRIBUTIONS):
+        looks = {**self._looks_of_bands(), **self._looks_of_explanation(), CLASS_SUPPORT: (
+            ["support of the class"], "", class_style("Support of the vegetation class", GRADES), "uint8")}
+        for name in (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS):
             if name in self.written:
                 bands, unit, style, dtype = looks[name]
                 self.files.open(self.written[name], bands, name=name, unit=unit, style=style, dtype=dtype)
@@ -111,6 +114,9 @@ class MapRun:
         reasons = [f"{count} {reason}" for reason, count in tally.missing.most_common() if count]
         if reasons:
             lines.append("Left out: " + "; ".join(reasons))
+        for product in self.job.products:
+            if isinstance(product, ClassSupport) and product.counts:
+                lines.append(support_line(product.counts))
         if self.explained:
             lines.append(f"Contributions and base value add up to the estimate within {tally.additivity_error:.1e}")
         return lines

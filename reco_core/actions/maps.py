@@ -13,6 +13,7 @@ from ..io.rasters.qml import Style
 from ..progress import Progress
 from ..trends import AnnualSeries, trend_units
 from ..version import __version__
+from .class_support import CLASS_SUPPORT
 from .map_files import MapFiles
 from .map_job import TREND, MapSource, MapSpec, SeriesSource, TrendSpec, series_job
 from .map_run import MapRun
@@ -23,12 +24,12 @@ TREND_BANDS = ("slope", "relative slope", "p", "low", "high", "n")
 
 def predict(*, model: str, members: str, memory: float, device: str, flux: str, spread: Optional[str],
             seed_spread: Optional[str], relative_spread: Optional[str], applicability: Optional[str],
-            progress: Progress, **grids: Any) -> dict[str, Any]:
+            class_support: Optional[str], progress: Progress, **grids: Any) -> dict[str, Any]:
     """Map the estimates of a fitted model, their spread and where it is applicable."""
     paths = {"flux": flux, "spread": spread, "seed_spread": seed_spread, "relative_spread": relative_spread,
-             "applicability": applicability}
-    spec = MapSpec(tuple(name for name in paths if paths[name]), members, memory)
-    return _maps(MapRun(MapSource(model, device, grids).open(progress), "predict", spec, paths), progress)
+             "applicability": applicability, CLASS_SUPPORT: class_support}
+    inputs = MapSource(model, device, grids, flag_classes=bool(class_support)).open(progress)
+    return _maps(MapRun(inputs, "predict", MapSpec.of(paths, inputs, members, memory), paths), progress)
 
 
 def explain(*, model: str, members: str, memory: float, device: str, base_value: Optional[str], shares: str,
@@ -36,8 +37,8 @@ def explain(*, model: str, members: str, memory: float, device: str, base_value:
             **grids: Any) -> dict[str, Any]:
     """Map the contributions of each driver and what follows from them."""
     paths = {"base_value": base_value, "shares": shares, "groups": groups, "dominant": dominant}
-    spec = MapSpec(tuple(name for name in paths if paths[name]), members, memory, contributions=True)
-    run = MapRun(MapSource(model, device, grids).open(progress), "explain", spec, paths, Path(folder))
+    inputs = MapSource(model, device, grids).open(progress)
+    run = MapRun(inputs, "explain", MapSpec.of(paths, inputs, members, memory, contributions=True), paths, Path(folder))
     return {**_maps(run, progress), "folder": folder}
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence
+from collections import Counter
+from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ..explain.maps import AbsoluteSum, dominant_driver, group_shares, shares
+from ..inference.grid import look_up
 from ..inference.job import Estimates
 from ..inference.pieces import Piece, Product, Record
 from ..inference.tiles import Tile
 from ..trends import AnnualSeries, trend_maps
 from ..trends.maps import NAMES as TREND_NAMES
+from .class_support import CLASS_SUPPORT
 
 # an estimate below 1 g C m-2 month-1, or as much per another time step, has no relative spread
 SMALL_ESTIMATE = {"month": 1.0, "year": 12.0, "16day": 16 / 30.4375, "8day": 8 / 30.4375, "week": 7 / 30.4375,
@@ -77,6 +80,49 @@ class Applicability(Flux):
         """Return the applicability."""
         assert estimates.applicability is not None
         return estimates.applicability
+
+
+class ClassSupport(Product):
+    """Whether the training data support the vegetation class of a cell, as the last time step has it.
+
+    Parameters
+    ----------
+    support : array of shape (256,)
+        Grade of each IGBP code, such as `class_support.grades` returns.
+    """
+
+    per_pixel = 4.0 + 8.0
+
+    def __init__(self, support: np.ndarray) -> None:
+        self.support = support
+        self.counts: Counter[int] = Counter()
+
+    def begin(self, tile: Tile) -> None:
+        """Start with nothing known."""
+        self._tile = tile
+        self._grade = np.full(tile.shape, np.nan, dtype="float32")
+
+    def add(self, estimates: Estimates) -> Iterable[Piece]:
+        """Grade the cells that are estimated."""
+        block = estimates.block
+        if block.codes is not None:
+            grades = np.broadcast_to(look_up(self.support, block.codes), block.shape)
+            step, row, column = np.unravel_index(block.index, block.shape)
+            self._grade[row, column] = grades[step, row, column]
+        return ()
+
+    def end(self) -> Iterable[Piece]:
+        """Give the tile."""
+        yield Piece(CLASS_SUPPORT, 0, self._tile.row0, self._tile.col0, self._grade[None])
+
+    def record(self) -> Record:
+        """Return how many cells have which grade."""
+        found, counts = np.unique(self._grade[np.isfinite(self._grade)].astype(int), return_counts=True)
+        return {"grades": found, "counts": counts}
+
+    def take(self, record: Record) -> None:
+        """Count the cells of a tile."""
+        self.counts.update(dict(zip(record["grades"].tolist(), record["counts"].tolist())))
 
 
 class Contributions(Product):

@@ -21,6 +21,7 @@ from ..models.seeds import default_seeds
 from ..progress import Progress
 from ..vocabulary.kinds import feature_names
 from .card import skill_line
+from .class_support import CLASS_SUPPORT
 from .dependence import DependenceSample
 from .map_files import remove_rasters, tidy, written_by
 from .map_inputs import MapInputs, open_inputs
@@ -59,11 +60,11 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
     grids = {name: values[name] for name in GRIDS}
     with ExitStack() as stack:
         fitted, identity, lines = _model(values, grids, folder, stack, progress)
-        inputs = open_inputs(fitted, identity, progress=progress, **grids)
+        inputs = open_inputs(fitted, identity, flag_classes=bool(values[CLASS_SUPPORT]), progress=progress, **grids)
         following = _Following.of(inputs, values, progress)
-        paths = {name: values[name] for name in (*BANDS_OVER_TIME, *FROM_CONTRIBUTIONS)}
-        spec = MapSpec(tuple(name for name in paths if paths[name]), values["members"], values["memory"],
-                       contributions=True, sample=True, trend=following.spec)
+        paths = {name: values[name] for name in (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS)}
+        spec = MapSpec.of(paths, inputs, values["members"], values["memory"], contributions=True, sample=True,
+                          trend=following.spec)
         run = MapRun(inputs, STEP, spec, paths, folder)
         stack.enter_context(run.files)
         run.open_rasters()

@@ -57,7 +57,8 @@ REGION = Param(
     "whole grid.", optional=True)
 CLASS_LAYER = Param(
     "class_layer", "raster", "Class layer",
-    "Raster of IGBP land-cover classes (codes 1 to 17). Only for models with one model per class.",
+    "Raster of IGBP land-cover classes (codes 1 to 17). Models with one model per class need it; for others it shows "
+    "where the training data support the class of a cell.",
     optional=True, advanced=True)
 MEMORY = Param(
     "memory", "number", "Memory budget", "Most memory that tiles may take together.",

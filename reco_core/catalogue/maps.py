@@ -39,6 +39,10 @@ ESTIMATE_OUTPUTS = (
     output("applicability", "raster_out", "Applicability",
            "1 where drivers resemble the training data, 0.5 at the limit of the area of applicability, 0 "
            "far outside.", "applicability.tif", optional=True),
+    output("class_support", "raster_out", "Support of the class",
+           "What the training data say of the vegetation class of a cell: 1 supported, 2 fewer than five sites, 3 "
+           "hardly predicted at new sites (R² below 0.2), 4 not among the training sites. Needs a class layer; without "
+           "one it is not written.", "class_support.tif", optional=True),
 )
 EXPLAIN_OUTPUTS = (
     output("base_value", "raster_out", "Base value",

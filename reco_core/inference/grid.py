@@ -33,7 +33,8 @@ class Block:
 
     `X` has shape (n, width), the p features in their order and then the surroundings that the model
     wants to see; `stratum` holds their class labels or is None; `index` says where each row lies in
-    `shape` = (time steps, rows, columns).
+    `shape` = (time steps, rows, columns). `codes`, where they are known, has the IGBP code of each cell, NaN
+    where there is none, with shape (1 or time steps, rows, columns).
     """
 
     tile: Tile
@@ -43,6 +44,7 @@ class Block:
     X: np.ndarray
     stratum: Optional[np.ndarray]
     features: int
+    codes: Optional[np.ndarray] = None
 
     @property
     def own(self) -> np.ndarray:
@@ -63,8 +65,8 @@ class DriverReader:
     Parameters
     ----------
     drivers : xarray.Dataset of kind drivers
-        May have a boolean variable `inside` (y, x) and, for models with one model per
-        class, a variable `igbp` (y, x) of class codes.
+        May have a boolean variable `inside` (y, x) and a variable `igbp` (y, x) of class codes, which models with
+        one model per class need.
     fitted : FittedModel
     period : str, optional
         FIRST/LAST: the time steps that are mapped; the others serve as their surroundings.
@@ -106,6 +108,11 @@ class DriverReader:
         return bytes_per_value(len(self.names), self.context)
 
     @property
+    def knows_classes(self) -> bool:
+        """Whether there is a layer of vegetation classes."""
+        return CLASS_VARIABLE in self.drivers
+
+    @property
     def classes_move(self) -> bool:
         """Whether a cell may change its class, and with it its model."""
         return self._classes is not None and "time" in self.drivers[CLASS_VARIABLE].dims
@@ -120,7 +127,8 @@ class DriverReader:
         """
         shape = (steps.stop - steps.start, *tile.shape)
         inside = self._inside(tile, steps)
-        usable, labels = self._place(tile, steps, inside)
+        codes = window(self.drivers[CLASS_VARIABLE], tile, self._cube(steps)) if self.knows_classes else None
+        usable, labels = self._place(codes, steps, inside)
         usable = np.broadcast_to(usable, shape).copy()
         columns: dict[str, np.ndarray] = {}
         for name in self._order:
@@ -140,7 +148,7 @@ class DriverReader:
             times, rows, cols = np.unravel_index(index, shape)
             self._around.fill(X, [columns[name] for name in self.names], (times, rows, cols), tile, self._cube(steps))
         stratum = None if labels is None else np.broadcast_to(labels, shape)[usable]
-        return Block(tile, steps, shape, index, X, stratum, len(self.names))
+        return Block(tile, steps, shape, index, X, stratum, len(self.names), codes)
 
     def _leave_out(self, usable: np.ndarray, name: str, values: np.ndarray) -> None:
         """Take out cells without a driver, now or in the time steps before, and count them."""
@@ -165,14 +173,13 @@ class DriverReader:
         self.missing[OUTSIDE] += int((~inside).sum()) * (steps.stop - steps.start)
         return inside
 
-    def _place(self, tile: Tile, steps: slice, usable: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:
+    def _place(self, codes: Optional[np.ndarray], steps: slice,
+               usable: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:
         """Return which cells count and their class labels, each of shape (y, x) or (time, y, x)."""
         times = steps.stop - steps.start
-        if self._classes is None:
+        if self._classes is None or codes is None:
             return usable, None
-        codes = window(self.drivers[CLASS_VARIABLE], tile, self._cube(steps))
-        whole = np.isfinite(codes) & (codes == np.round(codes)) & (codes >= 0) & (codes <= 255)
-        labels = self._classes[np.where(whole, codes, 0).astype(int)]
+        labels = look_up(self._classes, codes)
         unknown = labels == ""
         self.missing[NO_CLASS] += int((unknown & usable).sum()) * (times if len(codes) == 1 else 1)
         return usable & ~unknown, labels
@@ -236,6 +243,12 @@ def class_table(strata: Sequence[str]) -> np.ndarray:
         family = CLASS_FAMILIES.get(label, label)
         table[code] = label if label in strata else family if family in strata else ""
     return table
+
+
+def look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return what a table has for IGBP codes; what is no whole number from 0 to 255 counts as 0, which is no class."""
+    whole = np.isfinite(codes) & (codes == np.round(codes)) & (codes >= 0) & (codes <= 255)
+    return table[np.where(whole, codes, 0).astype(int)]
 
 
 def bytes_per_value(features: int, context: Context = NOTHING) -> float:
