@@ -96,4 +96,4 @@ def _smooth(driver: int, row: int, column: int, shape: tuple[int, int, int]) -> 
     field = np.sin(x / (30 + 7 * driver) + driver) * np.cos(y / (45 + 5 * driver))
     season = np.sin(2 * np.pi * (np.arange(months) + driver) / 12)
     values = 1.2 * field + 0.8 * season[:, None, None] + 0.15 * rng.standard_normal(shape, dtype="float32")
-    return values.astype("float32")
+    return (np.round(values * 64) / 64).astype("float32")  # fewer digits, less disk
