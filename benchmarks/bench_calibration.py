@@ -62,6 +62,8 @@ def main() -> int:
     title = f"{options.model}{' per class' * options.per_class}{', ' * bool(options.settings)}{options.settings or ''}"
     first = f"| {date.today()} | {os.cpu_count()} cores, shared | {title} | "
     rows = [few_shot(part, KNOWN) for part in parts]
+    print("| date | machine | model | assignments | known months | windows | R2 before to after | MAE before to after "
+          "(g C m-2 month-1) | bias after | usual error of a factor | usual records that say 1 |")
     for number, count in enumerate(KNOWN):
         mean = {name: float(np.mean([row[number][name] for row in rows])) for name in rows[0][number]}
         print(first + f"{len(parts)} | {count} | {mean['windows']:.0f} | {mean['before_r2_nse']:.3f} to "

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=6)
     parser.add_argument("--memory", type=float, default=0.5, help="budget of a step [GB]")
     parser.add_argument("--folder", default=None, help="where files go; a temporary folder if not given")
-    options = parsed(parser, sources="520:2,64:all", trees=20, depth=4)
+    options = parsed(parser, sources="300:2", trees=20, depth=4)
     head("source", "step", "budget (GB)", "largest memory (GB)", "seconds")
     for source in options.sources.split(","):
         side, _, count = source.partition(":")

@@ -107,7 +107,7 @@ def compare(distribution: str, options: argparse.Namespace) -> None:
         index = peer_of(distribution, options.months)
     except MissingDependency as error:
         mine = [seconds(ours) for _ in range(options.repeats)]
-        print(f"{head} {options.pixels / statistics.median(mine):.0f} | not installed | - | - |", flush=True)
+        print(f"{head} {options.pixels / statistics.median(mine):.0f} | not installed | - | - | - |", flush=True)
         print(error.hint, file=sys.stderr)
         return
     for name, way, pixels in (("loop", loop, options.loop), ("block", block, options.block)):
