@@ -1,12 +1,12 @@
 # `make` prints what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test real bench lint plugin clean
+.PHONY: help env demo test real bench bench-gpu lint plugin clean
 
 PYTHON3 ?= python3
 LIBRARY := .venv/bin/python
 
 help:  ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env:  ## Set up what is missing: system packages where allowed, .venv, .venv-qgis
 	@$(PYTHON3) tools/setup_env.py
@@ -20,8 +20,11 @@ test: env  ## Run every test, those inside QGIS included
 real: env  ## Run the methods on the real data (RECO_DATA), into runs/
 	@RECO_REQUIRE_DATA=1 $(LIBRARY) tools/real.py
 
-bench: env  ## Run the benchmarks; each prints its rows of benchmarks/RESULTS.md
-	@for file in benchmarks/bench_*.py; do echo "[reco] $$file"; $(LIBRARY) "$$file" || exit 1; done
+bench: env  ## Run the benchmarks; rows and the table of goals go into benchmarks/RESULTS.md
+	@$(LIBRARY) benchmarks/run.py
+
+bench-gpu: env  ## Run the benchmark that needs a GPU of NVIDIA
+	@$(LIBRARY) benchmarks/run.py --only bench_gpu.py
 
 lint: env  ## Check style and types
 	@status=0; $(LIBRARY) -m ruff check --output-format concise . || status=1; \

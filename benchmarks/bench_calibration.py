@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from common import parsed
 from ter_towers import COLUMNS, DRIVERS, ROOT
 
 from reco_core.evaluation.crossval import cross_validate
@@ -51,7 +52,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--assignments", type=int, default=3)
     parser.add_argument("--processes", type=int, default=0)
-    options = parser.parse_args()
+    options = parsed(parser, model="causal_xgboost", settings="robust,n_estimators=10", assignments=1, processes=1)
+    if not (options.data / TABLE).exists():
+        sys.exit(f"The towers are not in {options.data}: give the folder of the real data with --data or RECO_DATA")
     started = time.monotonic()
     recipe = Recipe(options.model, "uniform", options.per_class, settings=options.settings,
                     seeds=default_seeds(options.seeds))
@@ -59,6 +62,8 @@ def main() -> int:
     title = f"{options.model}{' per class' * options.per_class}{', ' * bool(options.settings)}{options.settings or ''}"
     first = f"| {date.today()} | {os.cpu_count()} cores, shared | {title} | "
     rows = [few_shot(part, KNOWN) for part in parts]
+    print("| date | machine | model | assignments | known months | windows | R2 before to after | MAE before to after "
+          "(g C m-2 month-1) | bias after | usual error of a factor | usual records that say 1 |")
     for number, count in enumerate(KNOWN):
         mean = {name: float(np.mean([row[number][name] for row in rows])) for name in rows[0][number]}
         print(first + f"{len(parts)} | {count} | {mean['windows']:.0f} | {mean['before_r2_nse']:.3f} to "

@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any, Callable
 
 import numpy as np
+from common import parsed
 
 from reco_core.deps import need
 from reco_core.models.cnn_numpy import CompiledNetwork
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--loop", type=int, default=2000, help="patches that torch estimates one by one")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
+    options = parsed(parser, patches=2000, loop=20, repeats=1)
     need("torch", extra="deep").set_num_threads(options.threads)
     print("| date | machine | patches | drivers | ours (patches/s) | peer | peer (patches/s) | ratio | "
           "largest difference |")

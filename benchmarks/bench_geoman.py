@@ -15,6 +15,7 @@ from datetime import date
 from typing import Callable
 
 import numpy as np
+from common import parsed
 
 from reco_core.deps import need
 from reco_core.models.geoman_network import GeomanNetwork
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--explain", type=int, default=100, help="rows that are split into contributions")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
+    options = parsed(parser, sizes="6x8", rows=200, loop=10, explain=4, repeats=1)
     need("torch", extra="deep").set_num_threads(options.threads)
     limits = need("threadpoolctl").threadpool_limits
     print("| date | machine | window | hidden | ours (rows/s) | torch, one by one | torch, at once | "

@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from common import parsed
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 
@@ -129,7 +130,7 @@ def main() -> None:
     parser.add_argument("--granule", type=Path, help="a real MOD09A1 granule instead (HDF4)")
     parser.add_argument("--rows", type=int, default=60, help="rows that the loop computes")
     parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    options = parsed(parser, size=240, rows=4, repeats=1)
     with tempfile.TemporaryDirectory() as folder:
         path = options.granule or tile(Path(folder), options.size)
         mine, theirs, slow = ours(path), masked(path), loop(path, options.rows)

@@ -13,6 +13,7 @@ import time
 from datetime import date
 
 import numpy as np
+from common import parsed
 
 from reco_core.models.causal_links import Links, find_links
 from reco_core.models.table import Table
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="8x60x6,20x60x13,1x120x19x1,1x120x19x2,1x120x19x3",
                         help="sites x months x drivers [x largest lag]")
     parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    options = parsed(parser, sizes="4x30x3,1x60x3x1", repeats=1)
     find_links(world(4, 24, 3))  # compile
     find_links(world(1, 30, 3), max_lag=1)
     print("| date | machine | sites | rows | drivers | largest lag | ours (s) | peer | peer (s) | largest difference |")

@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import Callable
 
 import numpy as np
+from common import parsed
 
 from reco_core.deps import need
 from reco_core.drivers.double_logistic import double_logistic
@@ -196,7 +197,7 @@ def main() -> None:
     parser.add_argument("--peer", type=int, default=100, help="pixels that the peer computes")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", default="envelope,phenology,double logistic", help="what to measure")
-    options = parser.parse_args()
+    options = parsed(parser, years=2, pixels=400, peer=2, repeats=1)
     times, values = world(options.years, options.pixels, options.series)
     peer, few = Peer(times, options.series), values[:, :options.peer].astype("float64")
     print("| date | machine | what | pixel-years | ours (s) | peer | peer (s) | largest difference | memory |")

@@ -27,6 +27,7 @@ from typing import Callable
 
 import numpy as np
 import xarray as xr
+from common import parsed
 
 from reco_core.deps import need
 from reco_core.drivers.water_balance import spei
@@ -106,7 +107,7 @@ def compare(distribution: str, options: argparse.Namespace) -> None:
         index = peer_of(distribution, options.months)
     except MissingDependency as error:
         mine = [seconds(ours) for _ in range(options.repeats)]
-        print(f"{head} {options.pixels / statistics.median(mine):.0f} | not installed | - | - |", flush=True)
+        print(f"{head} {options.pixels / statistics.median(mine):.0f} | not installed | - | - | - |", flush=True)
         print(error.hint, file=sys.stderr)
         return
     for name, way, pixels in (("loop", loop, options.loop), ("block", block, options.block)):
@@ -168,7 +169,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--step", default="1000x1000", help="rows x columns of the cube; empty: not measured")
     parser.add_argument("--memory", type=float, default=0.5, help="GB that the step may take for tiles")
-    options = parser.parse_args()
+    options = parsed(parser, months=120, pixels=2000, loop=8, block=200, repeats=1, step="64x64")
     print("| date | machine | distribution | months | pixels | ours (pixels/s) | peer | peer (pixels/s) | ratio | "
           "largest difference |")
     for distribution in options.distributions.split(","):

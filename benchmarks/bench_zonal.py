@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any, Callable
 
 import numpy as np
+from common import parsed
 
 from reco_core.deps import need
 from reco_core.models.zonal_forest import ZonalForest
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=500)
     parser.add_argument("--zones", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    options = parsed(parser, rows=4000, sites=20, trees=20, repeats=1)
     X, y, site = world(options.sites, 60)
     settings = f"zones={options.zones},factors=ta;precip;lai;soc_0,eliminate=no,n_estimators={options.trees}"
     model = ZonalForest(settings=settings).fit(X, y, group=site, seeds=(1,), features=FEATURES)

@@ -1,0 +1,119 @@
+"""A GPU against the processor of the same machine: contributions, estimates of boosting, and a network.
+
+Prints rows for RESULTS.md. Contributions on the GPU are measured both ways there are, our tables as gathers in torch
+and xgboost's own pred_contribs; from the better rate the minutes of the largest job are reckoned (by default one month
+of 26 million pixels by 200 boosters). Answers are compared with those of the processor first. Without a GPU it ends
+with a message and exit code 3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from dataclasses import replace
+from typing import Any, Callable
+
+import numpy as np
+from bench_geoman import member
+from bench_throughput import DRIVERS, booster, rows
+from common import head, in_turns, parsed, row, seconds, spread
+
+from reco_core.deps import need
+from reco_core.device import obstacle
+from reco_core.explain.shap_tables import TableExplainer
+from reco_core.explain.tree_shap import contributions
+
+SAME = 1e-4
+NO_GPU = 3
+
+
+def gpu_name() -> str:
+    """Return the name of the GPU, or end with the reason why there is none."""
+    reasons = {package: obstacle(package) for package in ("torch", "xgboost")}
+    if all(reasons.values()):
+        print("This benchmark needs a GPU of NVIDIA: "
+              + "; ".join(f"{package}: {reason}" for package, reason in reasons.items()), file=sys.stderr)
+        sys.exit(NO_GPU)
+    return "?" if reasons["torch"] else str(need("torch", extra="deep").cuda.get_device_name(0))
+
+
+def compare(what: str, gpu: str, count: int, ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Check that all ways agree with the first, measure them in turns, print rows, and return rows per second."""
+    answers = [np.asarray(call(), dtype="float64") for call in ways.values()]
+    largest = np.abs(answers[0]).max()
+    gaps = [float(np.abs(answer - answers[0]).max() / largest) for answer in answers]
+    assert max(gaps) < SAME, f"{what}: the answers differ by {max(gaps):.2g} of the largest"
+    taken = in_turns(repeats, *(lambda call=call: seconds(call) for call in ways.values()))
+    rates = {name: count / statistics.median(times) for name, times in zip(ways, taken)}
+    for name, times, gap in zip(ways, taken, gaps):
+        ratios = spread([first / own for first, own in zip(taken[0], times)], 1)
+        row(gpu, what, name, count, f"{rates[name]:.0f}", f"{ratios} x", f"{gap:.1g}")
+    return rates
+
+
+def explained(gpu: str, options: argparse.Namespace) -> float:
+    """Measure contributions and return the best rate of the GPU [rows per second]."""
+    model, X = booster(options.trees, options.depth), rows(options.rows)
+    tables = TableExplainer.of(model)
+    assert tables is not None
+    ways: dict[str, Callable[[], Any]] = {"processor, tables": lambda: tables.contributions(X)}
+    if not obstacle("torch"):
+        ways["GPU, tables in torch"] = lambda: tables.contributions_on("cuda", X)
+    if not obstacle("xgboost"):
+        on_gpu = model.copy()
+        on_gpu.set_param({"device": "cuda"})
+        ways["GPU, pred_contribs"] = lambda: contributions(on_gpu, X)
+    rates = compare(f"contributions, {options.trees} trees, depth {options.depth}", gpu, options.rows, ways,
+                    options.repeats)
+    return max(rate for name, rate in rates.items() if name.startswith("GPU"))
+
+
+def estimated(gpu: str, options: argparse.Namespace) -> None:
+    """Measure the estimates of a booster."""
+    if obstacle("xgboost"):
+        return
+    model, X = booster(options.trees, options.depth), rows(options.rows)
+    on_gpu = model.copy()
+    on_gpu.set_param({"device": "cuda"})
+    matrix = need("xgboost").DMatrix
+    compare("estimates of boosting", gpu, options.rows, {
+        "processor": lambda: model.inplace_predict(X), "GPU": lambda: on_gpu.predict(matrix(X))}, options.repeats)
+
+
+def network(gpu: str, options: argparse.Namespace) -> None:
+    """Measure the estimates of a network."""
+    if obstacle("torch"):
+        return
+    ours, _ = member(12, 64)
+    X = np.random.default_rng(0).normal(size=(options.network, ours.background.shape[1])).astype("float32")
+    on_gpu = replace(ours, device="cuda")
+    compare("estimates of a network (geoman, 12 steps, 64 units)", gpu, options.network, {
+        "processor": lambda: ours.estimate(X), "GPU": lambda: on_gpu.estimate(X)}, options.repeats)
+
+
+def main() -> None:
+    """Measure all there is and reckon the largest job."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--trees", type=int, default=300)
+    parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument("--network", type=int, default=200_000, help="rows that the network estimates")
+    parser.add_argument("--pixels", type=int, default=26_000_000, help="of the largest job")
+    parser.add_argument("--boosters", type=int, default=200, help="of the largest job")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parsed(parser, rows=2000, trees=20, depth=4, network=500, repeats=1)
+    gpu = gpu_name()
+    head("GPU", "what", "where", "rows", "rows/s", "ratio to the processor", "largest difference")
+    best = explained(gpu, options)
+    estimated(gpu, options)
+    network(gpu, options)
+    minutes = options.pixels * options.boosters / best / 60
+    print()
+    head("GPU", "job", "minutes, reckoned")
+    row(gpu, f"contributions of one month, {options.pixels} pixels x {options.boosters} boosters x {options.trees} "
+        f"trees, depth {options.depth}, {DRIVERS} drivers", f"{minutes:.1f}")
+
+
+if __name__ == "__main__":
+    main()

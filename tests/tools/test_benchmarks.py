@@ -1,0 +1,118 @@
+"""Benchmarks run, print rows that fit their headers, and the runner puts them where they belong."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+from source import ROOT
+
+FOLDER = ROOT / "benchmarks"
+FILES = sorted(path.name for path in FOLDER.glob("bench_*.py"))
+NEEDS = {"bench_cnn.py": "torch", "bench_geoman.py": "torch", "bench_gpu.py": "torch", "bench_links.py": "tigramite",
+         "bench_throughput.py": "matplotlib"}
+NEEDS_DATA = ("bench_calibration.py",)
+NO_GPU = 3
+
+
+def load():
+    """Return the runner as a module."""
+    spec = importlib.util.spec_from_file_location("bench_run", FOLDER / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bench_run"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+run = load()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_benchmark_runs(file, tmp_path):
+    """A quick check of each benchmark ends well, and its rows have as many cells as their header."""
+    if file in NEEDS:
+        pytest.importorskip(NEEDS[file])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    found = subprocess.run([sys.executable, str(FOLDER / file), "--quick"], capture_output=True, text=True,
+                           cwd=tmp_path, env=environment, timeout=300, check=False)
+    if file in NEEDS_DATA and "real data" in found.stderr:
+        pytest.skip(found.stderr.strip())
+    if file in run.NEEDS_GPU:
+        assert found.returncode == NO_GPU and "GPU" in found.stderr, found.stderr
+        return
+    assert found.returncode == 0, found.stderr
+    tables = run.tables_of(found.stdout)
+    assert tables
+    for table in tables:
+        assert {len(run.cells(row)) for row in table.rows} == {len(run.cells(table.header))}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_goals_name_what_is_there():
+    """Each goal belongs to a benchmark, has its own words, and an aim that is no less than what is asked for."""
+    goals = run.read_goals()
+    assert len({goal.what for goal in goals}) == len(goals) > 5
+    assert {goal.command.split()[0] for goal in goals} <= set(FILES)
+
+
+TABLE = """| date | machine | size | ours (s) | peer (s) |
+| 2026-01-01 | 2 cores | 1000 | 2 | 81 (40 x) |
+| 2026-01-01 | 2 cores | 2000 | 3 | 360 (120 [90..130] x) |"""
+TEXT = """# Results
+
+## Goals: `make bench`
+
+| what | at least | aim | reached | date |
+|---|---|---|---|---|
+| speed | 50 x | 100 x | 60 x: reached | 2025-12-31 |
+
+## Speed: `benchmarks/bench_speed.py`
+
+| date | machine | size | ours (s) | peer (s) |
+|---|---|---|---|---|
+| 2025-12-31 | 2 cores | 1000 | 2 | 80 (40 x) |
+
+A note.
+
+## Other: `benchmarks/bench_other.py`
+"""
+
+
+def test_goal_reads_its_figure():
+    """The row is found by its pattern, the figure by its column or as the first ratio; less may be better."""
+    tables = run.tables_of("words\n" + TABLE)
+    assert run.Goal("speed", "bench_speed.py", 50, 100, row=r"\| 2000 \|").reached(tables) == 120
+    slow = run.Goal("speed", "bench_speed.py", 50, 100)
+    assert slow.reached(tables) == 40 and "40 x: NOT reached" in slow.line(40)
+    time = run.Goal("time", "bench_speed.py", 4, 2, "s", column="ours (s)", row="2000")
+    assert time.reached(tables) == 3 and "| 3 s: reached |" in time.line(3) and "aim reached" in time.line(1)
+    assert run.Goal("none", "bench_speed.py", 1, 1, row="4000").reached(tables) is None
+
+
+def test_rows_go_below_their_table():
+    """Rows follow those that are there; nothing that was there changes."""
+    text = run.with_rows(TEXT, "bench_speed.py", run.tables_of(TABLE))
+    before, after = TEXT.splitlines(), text.splitlines()
+    assert [line for line in after if line in before] == before
+    at = after.index("| 2025-12-31 | 2 cores | 1000 | 2 | 80 (40 x) |")
+    assert after[at + 1:at + 3] == TABLE.splitlines()[1:]
+
+
+def test_new_columns_make_a_new_table():
+    """A header that is not there yet starts a table at the end of the section."""
+    printed = "| date | machine | other |\n| 2026-01-01 | 2 cores | 7 |"
+    text = run.with_rows(TEXT, "bench_speed.py", run.tables_of(printed))
+    section = text[text.index("## Speed"):text.index("## Other")]
+    assert section.endswith("A note.\n\n| date | machine | other |\n|---|---|---|\n| 2026-01-01 | 2 cores | 7 |\n\n")
+
+
+def test_goals_keep_one_row_each():
+    """A goal that was measured again replaces its row; others stay."""
+    lines = ["| speed | 50 x | 100 x | 120 x: aim reached | 2026-01-01 |", "| new | 1 x | 1 x | 2 x | d |"]
+    text = run.with_goals(TEXT, lines)
+    part = text[text.index("## Goals"):text.index("## Speed")]
+    assert "60 x" not in text and part.count("| speed |") == 1 and "| new | 1 x" in part
