@@ -13,7 +13,7 @@ import time
 from typing import Any, Optional, Sequence
 
 from .catalogue import STEPS, Param, Step
-from .errors import Cancelled, RecoError, ResourceError
+from .errors import Cancelled, RecoError, ResourceError, out_of_memory
 from .progress import Progress
 from .version import __version__
 
@@ -38,12 +38,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         signal.signal(signal.SIGTERM, _terminated)
     try:
         return arguments.run(arguments)
-    except (RecoError, KeyboardInterrupt, MemoryError) as error:
+    except (RecoError, KeyboardInterrupt) as error:
         return _fail(error)
     except BrokenPipeError:
         # whoever read our words has gone; what was written stays
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        return _fail(error)
 
 
 def _terminated(*_: Any) -> None:
@@ -180,7 +184,7 @@ def _fail(error: BaseException) -> int:
     remove_pending()
     if isinstance(error, KeyboardInterrupt):
         error = Cancelled()
-    elif isinstance(error, MemoryError):
+    elif out_of_memory(error):
         error = ResourceError("There is not enough memory", "Lower --memory or work on a smaller region")
     assert isinstance(error, RecoError)  # noqa: S101
     print(f"error: {error.message}", file=sys.stderr)

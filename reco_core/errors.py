@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class RecoError(Exception):
     """Root of all errors that RECO raises on purpose.
@@ -81,3 +83,15 @@ ERRORS: dict[str, type[RecoError]] = {
     for cls in (RecoError, ConfigError, SchemaError, GridError, SampleError,
                 ArtifactError, MissingDependency, ResourceError, Cancelled)
 }
+_MEMORY = ("bad_alloc", "cannot allocate memory", "out of memory", "can't start new thread", "not enough memory",
+           "unable to allocate")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is lacking: libraries have many words for it."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, RecoError):
+        return False
+    text = str(error).lower()
+    return getattr(error, "errno", None) == errno.ENOMEM or any(words in text for words in _MEMORY)

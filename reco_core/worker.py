@@ -26,7 +26,7 @@ import time
 import traceback
 from typing import Any, Mapping, Optional, TextIO
 
-from .errors import Cancelled, ConfigError, MissingDependency, RecoError, ResourceError
+from .errors import Cancelled, ConfigError, MissingDependency, RecoError, ResourceError, out_of_memory
 from .progress import Progress
 from .version import __version__
 
@@ -134,7 +134,7 @@ def as_reco_error(error: BaseException) -> Optional[RecoError]:
     """Return what an error means for a user; None if it is a fault of RECO."""
     if isinstance(error, RecoError):
         return error
-    if isinstance(error, MemoryError):
+    if out_of_memory(error):
         return ResourceError("There is not enough memory", "Lower the memory budget or work on a smaller region")
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("reco_core"):
         return MissingDependency(f"The Python package '{error.name}' is not installed in {sys.prefix}",

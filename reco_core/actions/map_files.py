@@ -34,6 +34,11 @@ class MapFiles:
         """Return the final names."""
         return [writer.path for writer in self.writers.values()]
 
+    @property
+    def temporaries(self) -> list[Path]:
+        """Return the names that the files have until the run succeeds."""
+        return [writer.temporary for writer in self.writers.values()]
+
     def open(self, path: str | Path, bands: Sequence[str], *, unit: str | Sequence[str], style: Style,
              name: str = "", dtype: str = "float32", **tags: str) -> RasterWriter:
         """Return a writer; its file gets its name when the run succeeds. `name` is that of the output."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
@@ -13,6 +14,7 @@ from ..progress import Progress
 from ..version import __version__
 from ..vocabulary.variables import GROUPS
 from .class_support import CLASS_SUPPORT, GRADES, support_line
+from .keeping import Keeping
 from .map_files import MapFiles, remove_rasters, written_by
 from .map_inputs import MapInputs
 from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSpec, contribution
@@ -40,7 +42,7 @@ class MapRun:
 
     def __init__(self, inputs: MapInputs, step: str, spec: MapSpec, paths: Mapping[str, Optional[str]],
                  folder: Optional[Path] = None) -> None:
-        self.inputs, self.spec, self.folder = inputs, spec, folder
+        self.inputs, self.step, self.spec, self.folder = inputs, step, spec, folder
         self.fitted: FittedModel = inputs.fitted
         self.unit = self.fitted.target_unit
         self.files = MapFiles(inputs.grid, {"RECO_VERSION": __version__, "RECO_STEP": step,
@@ -90,9 +92,15 @@ class MapRun:
         return [writer for name, writer in self.files.writers.items()
                 if name in FROM_CONTRIBUTIONS or name.startswith(CONTRIBUTIONS)]
 
-    def run(self, progress: Progress) -> None:
+    def keeping(self, values: Mapping[str, Any], grids: Mapping[str, Any], place: Path, *, resume: bool) -> Keeping:
+        """Return what keeps the tiles of this run on disk until it is done."""
+        spec = {name: value for name, value in asdict(self.spec).items() if name != "memory"}
+        what = {"model": self.inputs.model_id, "device": self.fitted.folds[0].device, "made": spec, "grids": grids}
+        return Keeping(self.step, values, what, place, resume=resume)
+
+    def run(self, keeping: Keeping, progress: Progress) -> None:
         """Work through the tiles and complete the tags; the files get their names when `files` is left."""
-        self.job.run(progress, self.files.write)
+        keeping.carry_out(self.job, self.files, progress)
         progress.check()  # the last moment at which stopping leaves nothing behind
         for writer in self.explained:
             writer.tag(**{ADDITIVITY: f"{self.job.tally.additivity_error:.3g}"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,6 +15,7 @@ from ..progress import Progress
 from ..trends import AnnualSeries, trend_units
 from ..version import __version__
 from .class_support import CLASS_SUPPORT
+from .keeping import Keeping, beside
 from .map_files import MapFiles
 from .map_job import TREND, MapSource, MapSpec, SeriesSource, TrendSpec, series_job
 from .map_run import MapRun
@@ -22,40 +24,46 @@ from .products import Trend
 TREND_BANDS = ("slope", "relative slope", "p", "low", "high", "n")
 
 
-def predict(*, model: str, members: str, memory: float, device: str, flux: str, spread: Optional[str],
+def predict(*, model: str, members: str, memory: float, device: str, resume: bool, flux: str, spread: Optional[str],
             seed_spread: Optional[str], relative_spread: Optional[str], applicability: Optional[str],
             class_support: Optional[str], progress: Progress, **grids: Any) -> dict[str, Any]:
     """Map the estimates of a fitted model, their spread and where it is applicable."""
     paths = {"flux": flux, "spread": spread, "seed_spread": seed_spread, "relative_spread": relative_spread,
              "applicability": applicability, CLASS_SUPPORT: class_support}
     inputs = MapSource(model, device, grids, flag_classes=bool(class_support)).open(progress)
-    return _maps(MapRun(inputs, "predict", MapSpec.of(paths, inputs, members, memory), paths), progress)
+    run = MapRun(inputs, "predict", MapSpec.of(paths, inputs, members, memory), paths)
+    place = beside(run.step, run.written["flux"])
+    return _maps(run, run.keeping({"model": model, **grids}, grids, place, resume=resume), progress)
 
 
-def explain(*, model: str, members: str, memory: float, device: str, base_value: Optional[str], shares: str,
-            groups: Optional[str], dominant: Optional[str], folder: str, progress: Progress,
+def explain(*, model: str, members: str, memory: float, device: str, resume: bool, base_value: Optional[str],
+            shares: str, groups: Optional[str], dominant: Optional[str], folder: str, progress: Progress,
             **grids: Any) -> dict[str, Any]:
     """Map the contributions of each driver and what follows from them."""
     paths = {"base_value": base_value, "shares": shares, "groups": groups, "dominant": dominant}
     inputs = MapSource(model, device, grids).open(progress)
     run = MapRun(inputs, "explain", MapSpec.of(paths, inputs, members, memory, contributions=True), paths, Path(folder))
-    return {**_maps(run, progress), "folder": folder}
+    place = beside(run.step, folder, folder=True)
+    return {**_maps(run, run.keeping({"model": model, **grids}, grids, place, resume=resume), progress),
+            "folder": folder}
 
 
-def _maps(run: MapRun, progress: Progress) -> dict[str, Any]:
+def _maps(run: MapRun, keeping: Keeping, progress: Progress) -> dict[str, Any]:
     with run.files:
         run.open_rasters()
-        run.run(progress)
+        run.run(keeping, progress)
+    keeping.done()
     run.remove_stale()
     return {**run.written, "summary": run.summary(), "citations": list(run.fitted.provenance.get("citations", ())),
             "details": run.details()}
 
 
 def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Optional[str], memory: float,
-          output: str, progress: Progress) -> dict[str, Any]:
+          resume: bool, output: str, progress: Progress) -> dict[str, Any]:
     """Map the trend of a raster with a band per time step."""
     series = SeriesSource(estimate, period).open()
-    job = series_job(series, TrendSpec(annual, min_years, engine), memory)
+    spec = TrendSpec(annual, min_years, engine)
+    job = series_job(series, spec, memory)
     product = job.products[0]
     assert isinstance(product, Trend)
     years = product.series
@@ -65,12 +73,15 @@ def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Op
     unit = annual_unit(str(series.attrs.get("units", "")), years.how, str(series.attrs["time_step"]))
     tags = {"RECO_VERSION": __version__, "RECO_STEP": "trend"}
     tags |= {name: value for name, value in raster_tags(estimate).items() if name in ("MODEL_ID", "MEMBERS")}
+    keeping = Keeping("trend", {"estimate": estimate}, {"made": asdict(spec), "period": period},
+                      beside("trend", output), resume=resume)
     with MapFiles(Grid.of(series), tags) as files:
         open_trend(files, output, unit, years, min_years)
-        job.run(progress, files.write)
+        keeping.carry_out(job, files, progress)
         if product.valid == 0:
             raise GridError(f"No pixel of '{estimate}' has {min_years} valid {_values(years)}",
                             "Give a longer series, or a smaller min_years")
+    keeping.done()
     return {"output": output, "summary": trend_lines(product), "citations": [SEN, KENDALL]}
 
 

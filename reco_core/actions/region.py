@@ -23,6 +23,7 @@ from ..vocabulary.kinds import feature_names
 from .card import skill_line
 from .class_support import CLASS_SUPPORT
 from .dependence import DependenceSample
+from .keeping import beside
 from .map_files import remove_rasters, tidy, written_by
 from .map_inputs import MapInputs, open_inputs
 from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSpec, TrendSpec
@@ -70,9 +71,11 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
         run.open_rasters()
         following.open_raster(run)
         sample = next(product for product in run.job.products if isinstance(product, DependenceSample))
-        run.run(progress.span(0.0 if values["model"] else FITTED, MAPPED))
+        keeping = run.keeping(values, grids, beside(STEP, folder, folder=True), resume=values["resume"])
+        run.run(keeping, progress.span(0.0 if values["model"] else FITTED, MAPPED))
         run.files.finish()
         sample.write(folder / FILENAME)
+    keeping.done()
     return run, following, lines
 
 

@@ -63,6 +63,10 @@ CLASS_LAYER = Param(
 MEMORY = Param(
     "memory", "number", "Memory budget", "Most memory that tiles may take together.",
     default=2.0, minimum=0.1, maximum=1024, unit="GB", advanced=True)
+RESUME = Param(
+    "resume", "flag", "Resume",
+    "Go on where the same run was interrupted: tiles that are done are kept in a hidden folder (.reco-journal-...) "
+    "beside the outputs until the run succeeds. false: begin anew.", default=True, advanced=True)
 MEMBERS = Param(
     "members", "choice", "Ensemble members",
     "all uses every booster of the model; one_per_fold uses one seed of each fold, which is faster. "

@@ -18,13 +18,14 @@ from .common import (
                      PERIOD,
                      PROCESSES,
                      REGION,
+                     RESUME,
                      SAMPLES,
                      output,
 )
 from .models import FIT_PARAMS
 from .records import Param, Step
 
-MAP_PARAMS = (MODEL_DIR, *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER, MEMBERS, MEMORY, DEVICE)
+MAP_PARAMS = (MODEL_DIR, *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER, MEMBERS, MEMORY, DEVICE, RESUME)
 
 ESTIMATE_OUTPUTS = (
     output("flux", "raster_out", "Respiration",
@@ -88,7 +89,7 @@ MAP_STEPS = (
          params=(
              Param("estimate", "estimate", "Raster series",
                    "A raster with a band per time step, such as the output of predict."),
-             *TREND_PARAMS, PERIOD, MEMORY),
+             *TREND_PARAMS, PERIOD, MEMORY, RESUME),
          outputs=(replace(TREND_OUTPUT, name="output"),),
          tags=("theil-sen", "mann-kendall")),
     Step("estimate_region", "Respiration of a region", GROUP_MAPS,
@@ -104,7 +105,7 @@ MAP_STEPS = (
                else replace(param, advanced=True) for param in FIT_PARAMS[1:] if param not in (PROCESSES, DEVICE)),
              *TREND_PARAMS,
              replace(TITLE, advanced=True),
-             MEMBERS, MEMORY, PROCESSES, DEVICE),
+             MEMBERS, MEMORY, PROCESSES, DEVICE, RESUME),
          outputs=(*ESTIMATE_OUTPUTS, *EXPLAIN_OUTPUTS, replace(TREND_OUTPUT, optional=True), FOLDER),
          tags=("map", "shap", "trend", "respiration")),
     Step("report", "Write a report", GROUP_REPORT,

@@ -13,8 +13,10 @@ from ..errors import ArtifactError
 from ..progress import SILENT, Progress
 from .applicability import ApplicabilityArea
 from .grid import Block, DriverReader
+from .journal import Journal
 from .pieces import Piece, Product, Sink, Tally, TileResult
-from .tiles import Clock, TilePlan, plan_tiles
+from .pipeline import Check, run_tiles
+from .tiles import TilePlan, plan_tiles
 
 if TYPE_CHECKING:
     from ..models.base import Estimate
@@ -70,6 +72,7 @@ class MapJob:
     engine: Engine
     memory_gb: float = 2.0
     tally: Tally = field(default_factory=Tally)
+    waited: float = 0.0  # seconds that computing waited for reading and writing
 
     def __post_init__(self) -> None:
         self._explains = any(product.contributions for product in self.products)
@@ -156,8 +159,9 @@ class MapJob:
         for product, record in zip(self.products, result.records):
             product.take(record)
 
-    def run(self, progress: Progress = SILENT, sink: Optional[Sink] = None) -> None:
-        """Work through all tiles and hand their pieces to `sink`.
+    def run(self, progress: Progress = SILENT, sink: Optional[Sink] = None, journal: Optional[Journal] = None,
+            check: Optional[Check] = None) -> None:
+        """Work through all tiles and hand their pieces to `sink`; see `run_tiles`.
 
         Raises
         ------
@@ -166,10 +170,7 @@ class MapJob:
         ArtifactError
             Contributions do not add up to the estimates.
         """
-        clock = Clock(len(self.planned.tiles), progress)
-        for number in range(len(self.planned.tiles)):
-            self.take(self.compute(number, clock.span(number, 0.0, 1.0), sink or _nowhere))
-        self.finish()
+        run_tiles(self, sink or _nowhere, progress, journal, check)
 
     def finish(self) -> None:
         """Say what is wrong if there is nothing to show; called when all tiles were taken.

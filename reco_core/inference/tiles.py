@@ -52,6 +52,18 @@ class TilePlan:
         for start in range(0, self.times, self.steps):
             yield slice(start, min(start + self.steps, self.times))
 
+    def to_dict(self) -> dict[str, int]:
+        """Return what tells the tiles of a map."""
+        high, wide = self.tiles[0].shape
+        return {"tiles": len(self.tiles), "rows": high, "columns": wide, "steps": self.steps, "times": self.times}
+
+    @classmethod
+    def cut(cls, height: int, width: int, *, rows: int, columns: int, steps: int, times: int) -> TilePlan:
+        """Return tiles of so many rows and columns, in row order."""
+        tiles = tuple(Tile(row, min(row + rows, height), column, min(column + columns, width))
+                      for row in range(0, height, rows) for column in range(0, width, columns))
+        return cls(tiles, steps, times)
+
 
 def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pixel: float = 0.0,
                memory_gb: float = 2.0, block: int = BLOCK) -> TilePlan:
@@ -99,9 +111,7 @@ def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pix
         cost = per_pixel + times * per_value
         wide = _side(budget / cost / block, width, block)
         high = _side(budget / cost / min(wide, width), height, block)
-    tiles = tuple(Tile(row, min(row + high, height), column, min(column + wide, width))
-                  for row in range(0, height, high) for column in range(0, width, wide))
-    return TilePlan(tiles, steps, times)
+    return TilePlan.cut(height, width, rows=high, columns=wide, steps=steps, times=times)
 
 
 def _side(fitting: float, size: int, block: int) -> int:
@@ -124,15 +134,19 @@ class Clock:
     def __init__(self, tiles: int, progress: Progress = SILENT) -> None:
         self.tiles = tiles
         self._progress = progress
-        self._start = time.monotonic()
+        self._start, self._skipped = time.monotonic(), 0.0
+
+    def skip(self, fraction: float) -> None:
+        """Say that all up to here took no time: it was there already."""
+        self._start, self._skipped = time.monotonic(), fraction
 
     def message(self, tile: int, fraction: float) -> str:
         """Return for example 'tile 3 of 12, about 2 min left'; `tile` counts from 0."""
         text = f"tile {tile + 1} of {self.tiles}"
-        elapsed = time.monotonic() - self._start
-        if fraction <= 0 or elapsed < 1:
+        elapsed, done = time.monotonic() - self._start, fraction - self._skipped
+        if done <= 0 or elapsed < 1:
             return text
-        return f"{text}, about {duration(elapsed * (1 - fraction) / fraction)} left"
+        return f"{text}, about {duration(elapsed * (1 - fraction) / done)} left"
 
     def span(self, tile: int, start: float, end: float) -> Progress:
         """Return the progress of the part from `start` to `end` of a tile."""

@@ -19,6 +19,7 @@ from ..errors import ConfigError, RecoError, ResourceError, SchemaError
 
 PREFIX = ".reco-partial-"
 MARKS = {".zattrs": rb'"reco_kind"\s*:', "model.json": rb'"kind"\s*:\s*"reco-model"'}  # in folders that RECO wrote
+ZARR = (".zarray", ".zgroup", "zarr.json")
 HEAD_BYTES = 1 << 16
 NEARLY_NOTHING = 1 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -59,9 +60,26 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f"{PREFIX}{os.getpid()}-{next(_number)}-{target.name}")
     _pending[temporary] = target.resolve()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _move(temporary, target)
+        with telling(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _move(temporary, target)
+    finally:
+        remove(temporary)
+        _pending.pop(temporary, None)
+
+
+@contextmanager
+def telling(target: Path) -> Iterator[None]:
+    """Turn errors of the operating system while `target` is written into what the user can mend.
+
+    Raises
+    ------
+    ResourceError
+        The disk is full, writing is not allowed, or a folder is none.
+    """
+    try:
+        yield
     except RecoError:
         raise
     except Exception as error:
@@ -69,9 +87,6 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         if explained is None:
             raise
         raise explained from error
-    finally:
-        remove(temporary)
-        _pending.pop(temporary, None)
 
 
 @contextmanager
@@ -107,13 +122,9 @@ def scratch(beside: str | os.PathLike[str]) -> Iterator[Path]:
     folder = target.with_name(f"{PREFIX}{os.getpid()}-{next(_number)}-files")
     _pending[folder] = folder.resolve()
     try:
-        folder.mkdir(parents=True)
-        yield folder
-    except OSError as error:
-        explained = _explain(error, folder)
-        if explained is None:
-            raise
-        raise explained from error
+        with telling(folder):
+            folder.mkdir(parents=True)
+            yield folder
     finally:
         remove(folder)
         _pending.pop(folder, None)
@@ -241,6 +252,56 @@ def sha256(path: str | os.PathLike[str]) -> str:
     for name in sorted(inside):
         digest.update(f"{name}\0{sha256(inside[name])}\n".encode())
     return digest.hexdigest()
+
+
+class Unchanged:
+    """Knows the state of files and folders that are read, and says when they changed.
+
+    Of a folder count the names in it and in its folders; Zarr would take chunks that were removed for missing data.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.state = {path: _state(path) for path in paths}
+
+    def check(self) -> None:
+        """Look again.
+
+        Raises
+        ------
+        SchemaError
+            Something is gone or was changed.
+        """
+        for path, before in self.state.items():
+            if _state(path) != before:
+                what = "was changed" if os.path.exists(path) else "was removed"
+                raise SchemaError(f"'{path}' {what} while it was read",
+                                  "Bring it back as it was, or run the step again on what is there now")
+
+
+def _state(path: str) -> list[list[int]]:
+    """Return size and time of a file, or of the folders and the loose files of a folder."""
+    found: list[list[int]] = []
+    try:
+        if not os.path.isdir(path):
+            return [_stamp(path)]
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            found.append(_stamp(folder)[1:])
+            cube = any(name in ZARR for name in names)  # of its chunks the time of their folder tells enough
+            found += [_stamp(os.path.join(folder, name)) for name in sorted(names)
+                      if not cube or name.startswith(".z") or name == "zarr.json"]
+    except OSError:
+        return []
+    return found
+
+
+def _stamp(path: str) -> list[int]:
+    state = os.stat(path)
+    return [state.st_size, state.st_mtime_ns]
 
 
 def require(path: str | os.PathLike[str], what: str) -> Path:
