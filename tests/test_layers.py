@@ -33,6 +33,7 @@ OWNERS = {
     "jinja2": ("reco_core/report/",),
     "pymannkendall": ("reco_core/trends/",),
     "torch": ("reco_core/models/", "reco_core/explain/neural.py", "reco_core/device.py"),
+    "dask": ("reco_core/inference/cluster.py",),
     "distributed": ("reco_core/inference/cluster.py",),
 }
 FORBIDDEN = ("qgis", "osgeo", "gdal", "ogr", "PyQt5", "PyQt6", "processing")

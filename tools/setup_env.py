@@ -20,7 +20,7 @@ from pathlib import Path
 from house import LIBRARY_PYTHON, QGIS_PYTHON, RECO, ROOT, SYSTEM_PYTHON, has_qgis, say
 
 STAMPS = ROOT / ".env-stamp"
-EXTRAS = "causal,explain,report,modis,cosore,deep,search,dev"
+EXTRAS = "causal,explain,report,modis,cosore,deep,search,cluster,dev"
 LOWEST = (3, 11)
 PACKAGES = ("qgis", "python3-qgis", "qgis-providers", "python3-venv", "xvfb", "xauth")
 TEST_PACKAGES = ("pytest", "pytest-qgis")

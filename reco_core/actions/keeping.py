@@ -13,6 +13,7 @@ from ..io.files import Unchanged
 from ..progress import Progress
 from ..version import __version__
 from .map_files import MapFiles
+from .map_remote import Remote
 from .record import input_paths
 
 
@@ -29,11 +30,13 @@ class Keeping:
     place : path
         Of the journal, see `beside`.
     resume : bool
+    remote : Remote, optional
+        Who computes the tiles in the place of this process.
     """
 
     def __init__(self, step: str, values: Mapping[str, Any], what: Mapping[str, Any], place: Path, *,
-                 resume: bool = True) -> None:
-        self.place, self.resume = place, resume
+                 resume: bool = True, remote: Optional[Remote] = None) -> None:
+        self.place, self.resume, self.remote = place, resume, remote
         self.inputs = Unchanged(input_paths(get_step(step), values))
         self.run = {"step": step, "version": __version__, **what, "inputs": self.inputs.state}
         self._journal: Optional[Journal] = None
@@ -44,14 +47,18 @@ class Keeping:
         if found is not None and found.get("memory", 0.0) <= job.memory_gb:  # the tiles of then fit today
             plan = {name: found["plan"][name] for name in ("rows", "columns", "steps", "times")}
             job.planned = TilePlan.cut(job.reader.height, job.reader.width, **plan)
-        if len(job.planned.tiles) > 1:
+        if len(job.planned.tiles) > 1 or self.remote is not None:
             outputs = {name: len(writer.bands) for name, writer in files.writers.items()}
             self._journal = Journal.start(self.place, self.run, job.planned, outputs,
                                           (job.reader.height, job.reader.width), resume=self.resume)
             files.stack.callback(self._journal.close)
             memory = job.memory_gb if found is None else min(job.memory_gb, found.get("memory", job.memory_gb))
             self._journal.note(files.temporaries, memory)
-        job.run(progress, files.write, self._journal, self.inputs.check)
+        if self.remote is None or self._journal is None:
+            job.run(progress, files.write, self._journal, self.inputs.check)
+            return
+        with self.remote.workers(self._journal, job.planned) as workers:
+            job.run(progress, files.write, self._journal, self.inputs.check, workers)
 
     def done(self) -> None:
         """Remove the journal: all outputs have their names."""

@@ -18,6 +18,7 @@ from .keeping import Keeping
 from .map_files import MapFiles, remove_rasters, written_by
 from .map_inputs import MapInputs
 from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSpec, contribution
+from .map_remote import Remote
 from .products import ClassSupport
 
 ADDITIVITY = "ADDITIVITY_ERROR"
@@ -49,6 +50,11 @@ class MapRun:
                                             "MODEL_ID": inputs.model_id, "MEMBERS": spec.members})
         self.written = {name: str(paths[name]).replace("{flux}", self.fitted.flux_kind) for name in spec.outputs}
         self.job: MapJob = spec.job(inputs)
+
+    @property
+    def device(self) -> str:
+        """Where the model computes."""
+        return self.fitted.folds[0].device
 
     def open_rasters(self) -> None:
         """Open every raster that is wanted."""
@@ -92,11 +98,12 @@ class MapRun:
         return [writer for name, writer in self.files.writers.items()
                 if name in FROM_CONTRIBUTIONS or name.startswith(CONTRIBUTIONS)]
 
-    def keeping(self, values: Mapping[str, Any], grids: Mapping[str, Any], place: Path, *, resume: bool) -> Keeping:
+    def keeping(self, values: Mapping[str, Any], grids: Mapping[str, Any], place: Path, *, resume: bool,
+                remote: Optional[Remote] = None) -> Keeping:
         """Return what keeps the tiles of this run on disk until it is done."""
         spec = {name: value for name, value in asdict(self.spec).items() if name != "memory"}
-        what = {"model": self.inputs.model_id, "device": self.fitted.folds[0].device, "made": spec, "grids": grids}
-        return Keeping(self.step, values, what, place, resume=resume)
+        what = {"model": self.inputs.model_id, "device": self.device, "made": spec, "grids": grids}
+        return Keeping(self.step, values, what, place, resume=resume, remote=remote)
 
     def run(self, keeping: Keeping, progress: Progress) -> None:
         """Work through the tiles and complete the tags; the files get their names when `files` is left."""
@@ -133,7 +140,7 @@ class MapRun:
         """Return numbers for the run record."""
         tally = self.job.tally
         found: dict[str, Any] = {"model_id": self.inputs.model_id, "valid": tally.valid,
-                                 "device": self.fitted.folds[0].device,
+                                 "device": self.device,
                                  "left_out": {reason: count for reason, count in tally.missing.items() if count}}
         if self.explained:
             found["additivity_error"] = tally.additivity_error

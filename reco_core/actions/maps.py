@@ -18,34 +18,39 @@ from .class_support import CLASS_SUPPORT
 from .keeping import Keeping, beside
 from .map_files import MapFiles
 from .map_job import TREND, MapSource, MapSpec, SeriesSource, TrendSpec, series_job
+from .map_remote import Remote
 from .map_run import MapRun
 from .products import Trend
 
 TREND_BANDS = ("slope", "relative slope", "p", "low", "high", "n")
 
 
-def predict(*, model: str, members: str, memory: float, device: str, resume: bool, flux: str, spread: Optional[str],
-            seed_spread: Optional[str], relative_spread: Optional[str], applicability: Optional[str],
-            class_support: Optional[str], progress: Progress, **grids: Any) -> dict[str, Any]:
+def predict(*, model: str, members: str, memory: float, device: str, resume: bool, cluster: Optional[str], flux: str,
+            spread: Optional[str], seed_spread: Optional[str], relative_spread: Optional[str],
+            applicability: Optional[str], class_support: Optional[str], progress: Progress,
+            **grids: Any) -> dict[str, Any]:
     """Map the estimates of a fitted model, their spread and where it is applicable."""
     paths = {"flux": flux, "spread": spread, "seed_spread": seed_spread, "relative_spread": relative_spread,
              "applicability": applicability, CLASS_SUPPORT: class_support}
-    inputs = MapSource(model, device, grids, flag_classes=bool(class_support)).open(progress)
+    source = MapSource(model, device, grids, flag_classes=bool(class_support))
+    inputs = source.open(progress)
     run = MapRun(inputs, "predict", MapSpec.of(paths, inputs, members, memory), paths)
-    place = beside(run.step, run.written["flux"])
-    return _maps(run, run.keeping({"model": model, **grids}, grids, place, resume=resume), progress)
+    keeping = run.keeping({"model": model, **grids}, grids, beside(run.step, run.written["flux"]), resume=resume,
+                          remote=Remote.of_map(cluster, source, run.spec, run.device))
+    return _maps(run, keeping, progress)
 
 
-def explain(*, model: str, members: str, memory: float, device: str, resume: bool, base_value: Optional[str],
-            shares: str, groups: Optional[str], dominant: Optional[str], folder: str, progress: Progress,
-            **grids: Any) -> dict[str, Any]:
+def explain(*, model: str, members: str, memory: float, device: str, resume: bool, cluster: Optional[str],
+            base_value: Optional[str], shares: str, groups: Optional[str], dominant: Optional[str], folder: str,
+            progress: Progress, **grids: Any) -> dict[str, Any]:
     """Map the contributions of each driver and what follows from them."""
     paths = {"base_value": base_value, "shares": shares, "groups": groups, "dominant": dominant}
-    inputs = MapSource(model, device, grids).open(progress)
+    source = MapSource(model, device, grids)
+    inputs = source.open(progress)
     run = MapRun(inputs, "explain", MapSpec.of(paths, inputs, members, memory, contributions=True), paths, Path(folder))
-    place = beside(run.step, folder, folder=True)
-    return {**_maps(run, run.keeping({"model": model, **grids}, grids, place, resume=resume), progress),
-            "folder": folder}
+    keeping = run.keeping({"model": model, **grids}, grids, beside(run.step, folder, folder=True), resume=resume,
+                          remote=Remote.of_map(cluster, source, run.spec, run.device))
+    return {**_maps(run, keeping, progress), "folder": folder}
 
 
 def _maps(run: MapRun, keeping: Keeping, progress: Progress) -> dict[str, Any]:
@@ -59,10 +64,11 @@ def _maps(run: MapRun, keeping: Keeping, progress: Progress) -> dict[str, Any]:
 
 
 def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Optional[str], memory: float,
-          resume: bool, output: str, progress: Progress) -> dict[str, Any]:
+          resume: bool, cluster: Optional[str], output: str, progress: Progress) -> dict[str, Any]:
     """Map the trend of a raster with a band per time step."""
-    series = SeriesSource(estimate, period).open()
-    spec = TrendSpec(annual, min_years, engine)
+    source, spec = SeriesSource(estimate, period), TrendSpec(annual, min_years, engine)
+    remote = Remote.of_trend(cluster, source, spec, memory)
+    series = source.open()
     job = series_job(series, spec, memory)
     product = job.products[0]
     assert isinstance(product, Trend)
@@ -74,7 +80,7 @@ def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Op
     tags = {"RECO_VERSION": __version__, "RECO_STEP": "trend"}
     tags |= {name: value for name, value in raster_tags(estimate).items() if name in ("MODEL_ID", "MEMBERS")}
     keeping = Keeping("trend", {"estimate": estimate}, {"made": asdict(spec), "period": period},
-                      beside("trend", output), resume=resume)
+                      beside("trend", output), resume=resume, remote=remote)
     with MapFiles(Grid.of(series), tags) as files:
         open_trend(files, output, unit, years, min_years)
         keeping.carry_out(job, files, progress)

@@ -15,7 +15,7 @@ from ..catalogue import FILE_KINDS, Step
 from ..io.files import atomic
 from ..version import __version__
 
-_SUBDATASET = re.compile(r'(?:NETCDF|HDF4\w*|HDF5|ZARR):"?(.+?)"?:[^:]+')
+SUBDATASET = re.compile(r'(?:NETCDF|HDF4\w*|HDF5|ZARR):"?(.+?)"?:[^:]+')
 WHOLE_FILE_LIMIT = 512 * 1024 * 1024
 _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "rasterio", "zarr", "xgboost", "numba", "tigramite", "shap")
 
@@ -38,7 +38,7 @@ def input_paths(step: Step, resolved: Mapping[str, Any]) -> list[str]:
         value = resolved.get(param.name)
         if value and (param.kind in FILE_KINDS or param.kind in ("rasters", "region")):
             for item in map(str, value if isinstance(value, (list, tuple)) else [value]):
-                variable = _SUBDATASET.fullmatch(item)
+                variable = SUBDATASET.fullmatch(item)
                 several = item.split(",") if param.kind == "drivers" else []
                 found += [item, *([variable.group(1)] if variable else []), *(part.strip() for part in several)]
     return [path for path in dict.fromkeys(found) if path and os.path.exists(path)]

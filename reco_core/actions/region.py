@@ -10,6 +10,7 @@ from typing import Any, Optional
 from ..catalogue import get_step
 from ..device import resolve
 from ..errors import Cancelled, ConfigError, RecoError, SampleError
+from ..inference.cluster import Where
 from ..io.artifact import model_id
 from ..io.dependence import FILENAME
 from ..io.files import atomic, remove, unfinished
@@ -26,7 +27,8 @@ from .dependence import DependenceSample
 from .keeping import beside
 from .map_files import remove_rasters, tidy, written_by
 from .map_inputs import MapInputs, open_inputs
-from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSpec, TrendSpec
+from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSource, MapSpec, TrendSpec
+from .map_remote import Remote
 from .map_run import MapRun
 from .maps import KENDALL, SEN, annual_unit, open_trend, too_few, trend_lines
 from .models import fit_samples, open_on, save_model
@@ -60,8 +62,11 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
     """Write all rasters, the sample for curves and, if one is fitted, the model."""
     grids = {name: values[name] for name in GRIDS}
     with ExitStack() as stack:
-        fitted, identity, lines = _model(values, grids, folder, stack, progress)
-        inputs = open_inputs(fitted, identity, flag_classes=bool(values[CLASS_SUPPORT]), progress=progress, **grids)
+        if values["cluster"]:
+            Where.parse(values["cluster"])  # what makes no sense shall be told before a model is fitted
+        fitted, place, lines = _model(values, grids, folder, stack, progress)
+        inputs = open_inputs(fitted, model_id(place), flag_classes=bool(values[CLASS_SUPPORT]), progress=progress,
+                             **grids)
         following = _Following.of(inputs, values, progress)
         paths = {name: values[name] for name in (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS)}
         spec = MapSpec.of(paths, inputs, values["members"], values["memory"], contributions=True, sample=True,
@@ -71,7 +76,9 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
         run.open_rasters()
         following.open_raster(run)
         sample = next(product for product in run.job.products if isinstance(product, DependenceSample))
-        keeping = run.keeping(values, grids, beside(STEP, folder, folder=True), resume=values["resume"])
+        source = MapSource(str(place), run.device, grids, flag_classes=bool(values[CLASS_SUPPORT]))
+        remote = Remote.of_map(values["cluster"], source, run.spec, run.device)
+        keeping = run.keeping(values, grids, beside(STEP, folder, folder=True), resume=values["resume"], remote=remote)
         run.run(keeping, progress.span(0.0 if values["model"] else FITTED, MAPPED))
         run.files.finish()
         sample.write(folder / FILENAME)
@@ -80,12 +87,12 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
 
 
 def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: ExitStack,
-           progress: Progress) -> tuple[FittedModel, str, list[str]]:
-    """Return the model, its identity and lines about it; one that is fitted here goes into the folder."""
+           progress: Progress) -> tuple[FittedModel, str | Path, list[str]]:
+    """Return the model, where it is now and lines about it; one that is fitted here goes into the folder."""
     if values["model"]:
         if values["samples"]:
             progress.warn("The samples are not used: a fitted model is given")
-        return open_on(values["model"], values["device"], progress), model_id(values["model"]), []
+        return open_on(values["model"], values["device"], progress), values["model"], []
     if not values["samples"]:
         raise ConfigError("There is neither a fitted model nor samples to fit one",
                           "Give model (written by fit) or samples (written by build_samples)")
@@ -102,7 +109,7 @@ def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: E
                          progress=progress.span(0.0, FITTED))
     path = stack.enter_context(atomic(folder / MODEL))
     save_model(fitted, path)
-    return fitted, model_id(path), [f"{values['method']} fitted: {folder / MODEL}", skill_line(fitted)]
+    return fitted, path, [f"{values['method']} fitted: {folder / MODEL}", skill_line(fitted)]
 
 
 @dataclass

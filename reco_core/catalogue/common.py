@@ -67,6 +67,11 @@ RESUME = Param(
     "resume", "flag", "Resume",
     "Go on where the same run was interrupted: tiles that are done are kept in a hidden folder (.reco-journal-...) "
     "beside the outputs until the run succeeds. false: begin anew.", default=True, advanced=True)
+CLUSTER = Param(
+    "cluster", "text", "Cluster",
+    "Who computes the tiles: empty, this process; local or local:N, so many processes on this machine; "
+    "tcp://host:port, the workers of a scheduler of dask.distributed that reach model, drivers and outputs by the "
+    "same paths. Each worker takes the memory budget; the results are the same bytes.", optional=True, advanced=True)
 MEMBERS = Param(
     "members", "choice", "Ensemble members",
     "all uses every booster of the model; one_per_fold uses one seed of each fold, which is faster. "

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .common import (
                      CLASS_LAYER,
+                     CLUSTER,
                      DEVICE,
                      FOLDER,
                      GRID_PARAMS,
@@ -25,7 +26,7 @@ from .common import (
 from .models import FIT_PARAMS
 from .records import Param, Step
 
-MAP_PARAMS = (MODEL_DIR, *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER, MEMBERS, MEMORY, DEVICE, RESUME)
+MAP_PARAMS = (MODEL_DIR, *GRID_PARAMS, REGION, PERIOD, CLASS_LAYER, MEMBERS, MEMORY, DEVICE, RESUME, CLUSTER)
 
 ESTIMATE_OUTPUTS = (
     output("flux", "raster_out", "Respiration",
@@ -89,7 +90,7 @@ MAP_STEPS = (
          params=(
              Param("estimate", "estimate", "Raster series",
                    "A raster with a band per time step, such as the output of predict."),
-             *TREND_PARAMS, PERIOD, MEMORY, RESUME),
+             *TREND_PARAMS, PERIOD, MEMORY, RESUME, CLUSTER),
          outputs=(replace(TREND_OUTPUT, name="output"),),
          tags=("theil-sen", "mann-kendall")),
     Step("estimate_region", "Respiration of a region", GROUP_MAPS,
@@ -105,7 +106,7 @@ MAP_STEPS = (
                else replace(param, advanced=True) for param in FIT_PARAMS[1:] if param not in (PROCESSES, DEVICE)),
              *TREND_PARAMS,
              replace(TITLE, advanced=True),
-             MEMBERS, MEMORY, PROCESSES, DEVICE, RESUME),
+             MEMBERS, MEMORY, PROCESSES, DEVICE, RESUME, CLUSTER),
          outputs=(*ESTIMATE_OUTPUTS, *EXPLAIN_OUTPUTS, replace(TREND_OUTPUT, optional=True), FOLDER),
          tags=("map", "shap", "trend", "respiration")),
     Step("report", "Write a report", GROUP_REPORT,

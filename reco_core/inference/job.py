@@ -15,7 +15,7 @@ from .applicability import ApplicabilityArea
 from .grid import Block, DriverReader
 from .journal import Journal
 from .pieces import Piece, Product, Sink, Tally, TileResult
-from .pipeline import Check, run_tiles
+from .pipeline import Check, Workers, run_tiles
 from .tiles import TilePlan, plan_tiles
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class MapJob:
             product.take(record)
 
     def run(self, progress: Progress = SILENT, sink: Optional[Sink] = None, journal: Optional[Journal] = None,
-            check: Optional[Check] = None) -> None:
+            check: Optional[Check] = None, workers: Optional[Workers] = None) -> None:
         """Work through all tiles and hand their pieces to `sink`; see `run_tiles`.
 
         Raises
@@ -170,7 +170,7 @@ class MapJob:
         ArtifactError
             Contributions do not add up to the estimates.
         """
-        run_tiles(self, sink or _nowhere, progress, journal, check)
+        run_tiles(self, sink or _nowhere, progress, journal, check, workers)
 
     def finish(self) -> None:
         """Say what is wrong if there is nothing to show; called when all tiles were taken.

@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Protocol, Sequence
 
 from ..errors import Cancelled, RecoError, ResourceError, out_of_memory
 from ..progress import Progress
@@ -24,8 +24,18 @@ Blocks = tuple[Optional[Any], Counter[str]]
 Check = Callable[[], None]
 
 
+class Workers(Protocol):
+    """Other processes that compute tiles into the journal: `cluster.Cluster`."""
+
+    def start(self, numbers: Sequence[int]) -> None:
+        """Hand out tiles."""
+
+    def wait(self, number: int, progress: Progress) -> None:
+        """Wait until a tile is in the journal."""
+
+
 def run_tiles(job: MapJob, sink: Sink, progress: Progress, journal: Optional[Journal] = None,
-              check: Optional[Check] = None) -> None:
+              check: Optional[Check] = None, workers: Optional[Workers] = None) -> None:
     """Compute all tiles of a job and hand their pieces to a sink, in the order of the tiles.
 
     One thread reads what comes next, this one computes, and one writes what is done. Tiles
@@ -41,6 +51,8 @@ def run_tiles(job: MapJob, sink: Sink, progress: Progress, journal: Optional[Jou
     check : callable, optional
         Called after each tile, before it counts as done; raises an error where what was read
         can no longer be trusted.
+    workers : Workers, optional
+        They compute in the place of this process; needs a journal.
 
     Raises
     ------
@@ -59,12 +71,14 @@ def run_tiles(job: MapJob, sink: Sink, progress: Progress, journal: Optional[Jou
     commit = _Commit(job, sink, journal, check)
     todo = [number for number in range(len(tiles)) if number not in done]
     with _Telling(journal, commit, len(tiles)), _Outbox(commit, job.memory_gb * 1e9 * PENDING) as outbox, \
-            _Ahead(job, todo) as ahead:
+            _Ahead(job, todo if workers is None else []) as ahead:
+        if workers is not None:
+            workers.start(todo)
         for number in range(len(tiles)):
             part = clock.span(number, 0.0, 1.0)
-            if number in done:
+            if number in done or workers is not None:
                 assert journal is not None
-                clock.skip((number + 1) / len(tiles))
+                _be_there(number, done, workers, clock, part, check)
                 for piece in journal.pieces(number, tiles[number]):
                     outbox.put(partial(sink, piece), piece.values.nbytes, part)
                 outbox.put(partial(commit.restored, number), 0, part)
@@ -73,6 +87,17 @@ def run_tiles(job: MapJob, sink: Sink, progress: Progress, journal: Optional[Jou
             outbox.put(partial(commit.tile, result), 0, part)
         outbox.drain(progress)
     job.finish()
+
+
+def _be_there(number: int, done: set[int], workers: Optional[Workers], clock: Clock, progress: Progress,
+              check: Optional[Check]) -> None:
+    """Wait until a tile is in the journal."""
+    if workers is None or number in done:
+        clock.skip((number + 1) / clock.tiles)
+        return
+    workers.wait(number, progress)
+    if check is not None:
+        check()
 
 
 class _Telling:
