@@ -12,9 +12,8 @@ import numpy as np
 
 from ..progress import SILENT, Progress
 
-MOST_SORTED = 1200  # pairs up to which sorting all slopes is faster than bracketing them
+MOST_SORTED = 1000  # pairs up to which sorting all slopes is faster than bracketing them
 SAMPLE = 512
-PIXELS_PER_TASK = 2048
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,34 @@ def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: f
     fewest = max(min_n, 2)
 
     def work(start: int) -> None:
-        part = slice(start, start + PIXELS_PER_TASK)
+        part = slice(start, start + step)
+        rows = padded(values[:, part], layout.order)
         if layout.sorts_all:
-            sorted_trends(values[:, part], layout.order, layout.groups, layout.first, layout.second, layout.spans,
-                          layout.network, fewest, z_level, factor[part], table[part])
+            sorted_trends(rows, layout.groups, layout.first, layout.second, layout.spans, layout.network, fewest,
+                          z_level, factor[part], table[part])
         else:
-            bracketed_trends(values[:, part], layout.order, layout.groups, layout.first, layout.second, layout.spans,
-                             layout.sampled, layout.network, fewest, z_level, factor[part], table[part])
+            bracketed_trends(rows, layout.groups, layout.first, layout.second, layout.spans, layout.sampled,
+                             layout.network, fewest, z_level, factor[part], table[part])
 
-    in_threads(work, range(0, values.shape[1], PIXELS_PER_TASK), progress)
+    step = pixels_per_task(times.size)
+    in_threads(work, range(0, values.shape[1], step), progress)
     return table
+
+
+def pixels_per_task(length: int) -> int:
+    """Return how many series of this length are worth a task, and no burden on memory."""
+    return max(64, min(2048, (1 << 20) // length // 64 * 64))
+
+
+def padded(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return time steps in this order as float64, NaN where missing, with room for a last incomplete block of pixels."""
+    from .vectors import LANES
+
+    pixels = values.shape[1]
+    rows = np.full((order.size, -(-pixels // LANES) * LANES + LANES), np.nan)
+    rows[:, :pixels] = values[order]
+    rows[~np.isfinite(rows)] = np.nan
+    return rows
 
 
 def in_threads(work: Callable[[int], None], starts: range, progress: Progress) -> None:

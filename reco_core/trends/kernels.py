@@ -52,6 +52,26 @@ def select(values, first, last, k):
 
 
 @jit
+def select_even(values, first, last, k, bottom, top):
+    """Select like `select` where values are spread evenly between `bottom` and `top`.
+
+    Two borders close to the wanted value, one above and one below, come first. Returns the value
+    and the first place that was left for it. Any other spread, too, gives the right value.
+    """
+    for side in (1.0, -1.0):
+        size = last - first + 1
+        if size < 64:
+            break
+        border_value = bottom + (k - first + 0.5 + side * np.sqrt(size)) / size * (top - bottom)
+        border = partition(values, first, last, border_value, False)
+        if k < border:
+            last, top = border - 1, border_value
+        else:
+            first, bottom = border, border_value
+    return select(values, first, last, k), first
+
+
+@jit
 def tie_term(values, count):
     """Sum of u (u - 1) (2 u + 5) over groups of equal values; sorts `values[:count]` in place."""
     values[:count].sort()

@@ -17,41 +17,32 @@ import math
 import numpy as np
 
 from ..deps import jit
-from .kernels import COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE, select, tie_term
-from .vectors import LANES, exchange, slope, tally
+from .kernels import COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE, select, select_even, tie_term
+from .vectors import LANES, exchange, gather, slope, tally
 
 CHUNK = 256
 MARGIN = 2.5  # standard errors of a sampled quantile that the bracket allows for
 
 
 @jit
-def load_block(values, start, order, groups, block, count, total, pairs, room, plain):
-    """Fill `block` (time, 8) with eight pixels in the `order` of their groups, NaN where missing.
+def load_block(values, start, groups, block, sums, pairs, plain):
+    """Fill `block` (time, 8) with eight pixels and `sums` (2, 8) with the number and the sum of their values.
 
-    Counts their values, adds them up, and gives per pixel the number of pairs within groups, the
-    room for tied pairs in them, and the variance of S without ties, times 18.
+    Gives per pixel the number of pairs within groups, and the variance of S without ties, times 18.
     """
-    pixels = values.shape[1]
-    for r in range(LANES):
-        count[r] = 0
-        total[r] = 0.0
-        pairs[r] = 0
-        plain[r] = 0.0
+    flat_values, flat_block, flat_sums = values.ravel(), block.ravel(), sums.ravel()
+    sums[:] = 0.0
+    pairs[:] = 0
+    plain[:] = 0.0
+    before = np.zeros(LANES)
     for g in range(groups.size - 1):
-        for r in range(LANES):
-            room[r] = 0
         for k in range(groups[g], groups[g + 1]):
-            for r in range(LANES):
-                value = np.float64(values[order[k], min(start + r, pixels - 1)])
-                known = math.isfinite(value)
-                block[k, r] = value if known else np.nan
-                room[r] += np.int64(known)
-                total[r] += value if known else 0.0
+            gather(flat_values, k * values.shape[1] + start, flat_block, k * LANES, flat_sums)
         for r in range(LANES):
-            m = room[r]
-            count[r] += m
-            pairs[r] += m * (m - 1) // 2
+            m = sums[0, r] - before[r]
+            pairs[r] += np.int64(0.5 * m * (m - 1.0))
             plain[r] += m * (m - 1.0) * (2.0 * m + 5.0)
+            before[r] = sums[0, r]
 
 
 @jit
@@ -91,26 +82,24 @@ def first_at(rows, lane, length, bound, equal):
 
 
 @jit
-def sorted_trends(values, order, groups, first, second, spans, network, fewest, z_level, stretch, out):
-    """Fill `out` (pixels, 8) with the trends of `values` (time, pixels) by sorting all slopes."""
-    length, all_pairs = order.size, first.size
+def sorted_trends(values, groups, first, second, spans, network, fewest, z_level, stretch, out):
+    """Fill `out` (pixels, 8) with the trends of `values` (time, pixels or more) by sorting all slopes."""
+    length, all_pairs = values.shape[0], first.size
     block = np.empty((length, LANES))
     rows = np.empty((all_pairs, LANES))
     flat_block, flat_rows = block.ravel(), rows.ravel()
-    scratch = np.empty(length)
-    total, plain = np.empty(LANES), np.empty(LANES)
-    count, pairs, room = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
-    for start in range(0, values.shape[1], LANES):
-        load_block(values, start, order, groups, block, count, total, pairs, room, plain)
+    scratch, sums, plain, pairs = np.empty(length), np.empty((2, LANES)), np.empty(LANES), np.empty(LANES, np.int64)
+    for start in range(0, out.shape[0], LANES):
+        load_block(values, start, groups, block, sums, pairs, plain)
         for k in range(all_pairs):
             slope(flat_block, np.int64(first[k]), np.int64(second[k]), spans[k], flat_rows, k * LANES, np.inf)
         for k in range(network.shape[0]):
             exchange(flat_rows, np.int64(network[k, 0]), np.int64(network[k, 1]))
-        for r in range(min(LANES, values.shape[1] - start)):
+        for r in range(min(LANES, out.shape[0] - start)):
             result = out[start + r]
             result[:] = np.nan
-            result[COUNT], result[PAIRS] = count[r], pairs[r]
-            if count[r] < fewest or pairs[r] == 0:
+            result[COUNT], result[PAIRS] = sums[0, r], pairs[r]
+            if sums[0, r] < fewest or pairs[r] == 0:
                 continue
             below, above = first_at(rows, r, pairs[r], 0.0, False), first_at(rows, r, pairs[r], 0.0, True)
             variance = plain[r]
@@ -122,7 +111,7 @@ def sorted_trends(values, order, groups, first, second, spans, network, fewest, 
             median = rows[middle, r]
             result[SLOPE] = median if pairs[r] & 1 else 0.5 * (rows[middle - 1, r] + median)
             result[LOW], result[HIGH] = rows[low, r], rows[high, r]
-            result[MEAN] = total[r] / count[r]
+            result[MEAN] = sums[1, r] / sums[0, r]
             result[SCORE] = pairs[r] - above - below
             result[VARIANCE] = variance
 
@@ -150,18 +139,18 @@ def brackets(block, first, second, spans, sampled, network, sample, pairs, plain
 
 @jit
 def keep_inside(slopes, size, low, high, kept, number):
-    """Append the slopes of a chunk that lie between `low` and `high` to those kept of each pixel.
-
-    A pixel that has no room left keeps counting, so that its number tells.
-    """
-    last = kept.shape[1] - 1
+    """Append the slopes of a chunk that lie between `low` and `high` to those kept of each pixel, while there is room."""
     for r in range(LANES):
-        at, bottom, top = number[r], low[r], high[r]
-        for k in range(size):
+        if number[r] + size > kept.shape[1]:
+            number[r] = kept.shape[1]
+            continue
+        row, bottom, top = kept[r], low[r], high[r]
+        at = np.uint64(number[r])  # unsigned, or each index would be tested for being negative
+        for k in range(np.uint64(size)):
             value = slopes[k, r]
-            kept[r, min(at, last)] = value
-            at += np.int64(value >= bottom) & np.int64(value <= top)
-        number[r] = at
+            row[at] = value
+            at += np.uint64(value >= bottom) & np.uint64(value <= top)
+        number[r] = np.int64(at)
 
 
 @jit
@@ -177,41 +166,43 @@ def all_slopes(block, lane, first, second, spans, slopes):
 
 
 @jit
-def choose(slopes, number, below, pairs, low, high, result):
-    """Write median, low and high end from the slopes kept, below which there are `below` others; False if in vain."""
+def choose(slopes, number, below, bottom, top, pairs, low, high, result):
+    """Write median, low and high end from the slopes kept, those between `bottom` and `top`; False if in vain.
+
+    `below` slopes are smaller than these.
+    """
     middle = (pairs >> 1) - below
     lower = middle if pairs & 1 else middle - 1
     low -= below
     high -= below
     if low < 0 or lower < 0 or high >= number or middle >= number:
         return False
-    upper = select(slopes, 0, number - 1, middle)
+    upper, first = select_even(slopes, 0, number - 1, middle, bottom, top)
     median = upper
     if lower < middle:
-        median = slopes[0]
-        for k in range(1, middle):
+        median = slopes[middle - 1]
+        for k in range(first if first < middle else 0, middle - 1):
             median = max(median, slopes[k])
         median = 0.5 * (median + upper)
     result[SLOPE] = median
-    result[LOW] = select(slopes, 0, middle - 1, low) if low < middle else upper
-    result[HIGH] = select(slopes, middle, number - 1, high) if high > middle else upper
+    result[LOW] = select_even(slopes, 0, middle - 1, low, bottom, upper)[0] if low < middle else upper
+    result[HIGH] = select_even(slopes, middle, number - 1, high, upper, top)[0] if high > middle else upper
     return True
 
 
 @jit
-def bracketed_trends(values, order, groups, first, second, spans, sampled, network, fewest, z_level, stretch, out):
-    """Fill `out` (pixels, 8) with the trends of `values` (time, pixels) by bracketing and selecting."""
-    length, all_pairs = order.size, first.size
+def bracketed_trends(values, groups, first, second, spans, sampled, network, fewest, z_level, stretch, out):
+    """Fill `out` (pixels, 8) with the trends of `values` (time, pixels or more) by bracketing and selecting."""
+    length, all_pairs = values.shape[0], first.size
     block, sample, chunk = np.empty((length, LANES)), np.empty((sampled.size, LANES)), np.empty((CHUNK, LANES))
     flat_block, flat_chunk = block.ravel(), chunk.ravel()
-    kept, every = np.empty((LANES, all_pairs // 3 + 64)), np.empty(all_pairs)
-    scratch, total, plain, widen = np.empty(length), np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    low, high = np.empty(LANES), np.empty(LANES)
-    count, pairs, room = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+    kept, every = np.empty((LANES, all_pairs // 3 + CHUNK)), np.empty(all_pairs)
+    scratch, sums, plain, pairs = np.empty(length), np.empty((2, LANES)), np.empty(LANES), np.empty(LANES, np.int64)
+    low, high, widen = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     number, counts = np.empty(LANES, np.int64), np.empty((3, LANES), np.int64)
     flat_counts = counts.ravel()
-    for start in range(0, values.shape[1], LANES):
-        load_block(values, start, order, groups, block, count, total, pairs, room, plain)
+    for start in range(0, out.shape[0], LANES):
+        load_block(values, start, groups, block, sums, pairs, plain)
         for r in range(LANES):
             widen[r] = stretch[min(start + r, stretch.size - 1)]
         brackets(block, first, second, spans, sampled, network, sample, pairs, plain, z_level, widen, low, high)
@@ -225,20 +216,22 @@ def bracketed_trends(values, order, groups, first, second, spans, sampled, netwo
                       np.nan)
                 tally(flat_chunk, k * LANES, low, flat_counts)
             keep_inside(chunk, size, low, high, kept, number)
-        for r in range(min(LANES, values.shape[1] - start)):
+        for r in range(min(LANES, out.shape[0] - start)):
             result = out[start + r]
             result[:] = np.nan
-            result[COUNT], result[PAIRS] = count[r], pairs[r]
-            if count[r] < fewest or pairs[r] == 0:
+            result[COUNT], result[PAIRS] = sums[0, r], pairs[r]
+            if sums[0, r] < fewest or pairs[r] == 0:
                 continue
             variance = plain[r]
             if counts[0, r] + counts[1, r] < pairs[r]:
                 variance -= tied_term(block, r, groups, scratch)
             variance /= 18.0
-            bottom, top = ranks(pairs[r], z_level * math.sqrt(variance * widen[r]))
+            first_rank, last_rank = ranks(pairs[r], z_level * math.sqrt(variance * widen[r]))
             fits = number[r] < kept.shape[1]
-            if not (fits and choose(kept[r], number[r], counts[2, r], pairs[r], bottom, top, result)):
-                choose(every, all_slopes(block, r, first, second, spans, every), 0, pairs[r], bottom, top, result)
-            result[MEAN] = total[r] / count[r]
+            if not (fits and choose(kept[r], number[r], counts[2, r], low[r], high[r], pairs[r], first_rank, last_rank,
+                                    result)):
+                size = all_slopes(block, r, first, second, spans, every)
+                choose(every, size, 0, low[r], high[r], pairs[r], first_rank, last_rank, result)
+            result[MEAN] = sums[1, r] / sums[0, r]
             result[SCORE] = counts[0, r] - counts[1, r]
             result[VARIANCE] = variance

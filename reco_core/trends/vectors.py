@@ -12,6 +12,7 @@ import numpy as np
 from ..deps import need
 
 LANES = 8
+FLAGS = ("nnan", "nsz")  # so that a comparison and a choice become one instruction
 types = need("numba").types
 intrinsic = need("numba.extending").intrinsic
 integer, number = types.int64, types.float64
@@ -47,10 +48,9 @@ def _exchange() -> Any:
     def body(builder, place, spread, args):
         first, second = place(0, args[1]), place(0, args[2])
         one, other = builder.load(first, align=8), builder.load(second, align=8)
-        less = builder.fcmp_ordered("<", one, other)
-        more = builder.fcmp_ordered(">", one, other)
-        builder.store(builder.select(less, one, other), first, align=8)
-        builder.store(builder.select(more, one, other), second, align=8)
+        for sign, target in (("<", first), (">", second)):
+            chosen = builder.fcmp_ordered(sign, one, other, flags=FLAGS)
+            builder.store(builder.select(chosen, one, other, flags=FLAGS), target, align=8)
 
     codegen = _compiled(body)
 
@@ -59,6 +59,30 @@ def _exchange() -> Any:
         return types.void(rows, integer, integer), codegen
 
     return exchange
+
+
+def _gather() -> Any:
+    """Return `gather(values, at, block, k, sums)`: copy values[at:at+8] to block[k:k+8]; add to sums (2, 8) how many
+    of them are known, and what they are."""
+    ir = need("llvmlite.ir")
+
+    def body(builder, place, spread, args):
+        row = builder.load(place(0, args[1]), align=8)
+        known = builder.fcmp_ordered("ord", row, row)
+        builder.store(row, place(2, args[3]), align=8)
+        nothing = ir.Constant(row.type, [0.0] * LANES)
+        for k, value in enumerate((ir.Constant(row.type, [1.0] * LANES), row)):
+            target = place(4, ir.IntType(64)(k * LANES))
+            more = builder.select(known, value, nothing)
+            builder.store(builder.fadd(builder.load(target, align=8), more), target, align=8)
+
+    codegen = _compiled(body)
+
+    @intrinsic
+    def gather(typing_context, values, at, block, k, sums):
+        return types.void(values, integer, block, integer, sums), codegen
+
+    return gather
 
 
 def _slope() -> Any:
@@ -102,7 +126,7 @@ def _tally() -> Any:
     return tally
 
 
-exchange, slope, tally = _exchange(), _slope(), _tally()
+exchange, gather, slope, tally = _exchange(), _gather(), _slope(), _tally()
 
 
 @lru_cache(maxsize=32)
