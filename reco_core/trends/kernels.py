@@ -1,18 +1,16 @@
-"""Compiled kernels of the trend maps; `maps.py` calls them."""
+"""Compiled kernels that select and count within one series."""
 
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..deps import jit
 
-# columns of the result of `trend_rows`
-SLOPE, MEAN, LOW, HIGH, SCORE, VARIANCE, COUNT = range(7)
-COLUMNS = 7
+# columns of a table of trends; PAIRS is the number of pairs of values that S compares
+SLOPE, MEAN, LOW, HIGH, SCORE, VARIANCE, COUNT, PAIRS = range(8)
+COLUMNS = 8
 
 
 @jit
@@ -54,6 +52,26 @@ def select(values, first, last, k):
 
 
 @jit
+def select_even(values, first, last, k, bottom, top):
+    """Select like `select` where values are spread evenly between `bottom` and `top`.
+
+    Two borders close to the wanted value, one above and one below, come first. Returns the value
+    and the first place that was left for it. Any other spread, too, gives the right value.
+    """
+    for side in (1.0, -1.0):
+        size = last - first + 1
+        if size < 64:
+            break
+        border_value = bottom + (k - first + 0.5 + side * np.sqrt(size)) / size * (top - bottom)
+        border = partition(values, first, last, border_value, False)
+        if k < border:
+            last, top = border - 1, border_value
+        else:
+            first, bottom = border, border_value
+    return select(values, first, last, k), first
+
+
+@jit
 def tie_term(values, count):
     """Sum of u (u - 1) (2 u + 5) over groups of equal values; sorts `values[:count]` in place."""
     values[:count].sort()
@@ -67,75 +85,3 @@ def tie_term(values, count):
                 total += run * (run - 1.0) * (2.0 * run + 5.0)
             run = 1.0
     return total
-
-
-@jit
-def pair_slopes(values, times, count, slopes):
-    """Fill `slopes` with those of all pairs; return the score S and the number of tied pairs."""
-    score = 0
-    ties = 0
-    k = 0
-    for i in range(count - 1):
-        value, time = values[i], times[i]
-        for j in range(i + 1, count):
-            rise = values[j] - value
-            score += (1 if rise > 0 else 0) - (1 if rise < 0 else 0)
-            ties += 1 if rise == 0 else 0
-            slopes[k] = rise / (times[j] - time)
-            k += 1
-    return score, ties
-
-
-@jit
-def slope_quantiles(slopes, pairs, spread, out):
-    """Write median, low and high end of the Sen interval; `spread` is z sqrt(Var S)."""
-    middle = pairs >> 1
-    upper = select(slopes, 0, pairs - 1, middle)
-    median = upper
-    last_left = middle
-    if pairs % 2 == 0:
-        lower = slopes[0]
-        for i in range(1, middle):
-            lower = max(lower, slopes[i])
-        median = 0.5 * (lower + upper)
-        last_left = middle - 1
-    rank_low = max(int(np.round(0.5 * (pairs - spread))) - 1, 0)
-    rank_high = min(int(np.round(0.5 * (pairs + spread))), pairs - 1)
-    out[SLOPE] = median
-    out[LOW] = select(slopes, 0, last_left, rank_low) if rank_low < middle else upper
-    out[HIGH] = select(slopes, middle, pairs - 1, rank_high) if rank_high > middle else upper
-
-
-@jit
-def trend_rows(rows, times, fewest, z_level, out):
-    """Fill `out` (n, 7) with the trend of each row of `rows` (n, time); NaN where fewer than `fewest` values."""
-    length = times.size
-    values = np.empty(length)
-    valid_times = np.empty(length)
-    scratch = np.empty(length)
-    slopes = np.empty(max(length * (length - 1) // 2, 1))
-    for row in range(rows.shape[0]):
-        count = 0
-        total = 0.0
-        for i in range(length):
-            value = np.float64(rows[row, i])
-            if math.isfinite(value):
-                values[count] = value
-                valid_times[count] = times[i]
-                total += value
-                count += 1
-        result = out[row]
-        result[:] = np.nan
-        result[COUNT] = count
-        if count < max(fewest, 2):
-            continue
-        score, ties = pair_slopes(values, valid_times, count, slopes)
-        variance = count * (count - 1.0) * (2.0 * count + 5.0)
-        if ties > 0:
-            scratch[:count] = values[:count]
-            variance -= tie_term(scratch, count)
-        variance /= 18.0
-        slope_quantiles(slopes, count * (count - 1) // 2, z_level * math.sqrt(variance), result)
-        result[MEAN] = total / count
-        result[SCORE] = score
-        result[VARIANCE] = variance

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..progress import SILENT, Progress
 from .annual import decimal_years
+from .engine import trend_table
 from .mann_kendall import EXACT_LIMIT, exact_p, normal_p, standard_score
 from .theil_sen import normal_quantile
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 ENGINES = ("own", "reference")
 NAMES = ("slope", "relative", "p", "low", "high", "n")
 SMALL_MEAN = 1e-6
-ROWS_PER_TASK = 2048
 
 
 def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95, engine: str = "own",
@@ -67,48 +65,25 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
         raise ValueError("times must increase")
     if engine not in ENGINES:
         raise ConfigError(f"There is no trend engine '{engine}'", "Use one of: " + ", ".join(ENGINES))
-    rows = np.ascontiguousarray(cube.reshape(axis.size, -1).T)
+    flat, z_level = cube.reshape(axis.size, -1), normal_quantile(0.5 + level / 2)
     if engine == "reference":
         from .reference import reference_rows
 
-        table = reference_rows(rows, axis, min_n, normal_quantile(0.5 + level / 2), progress)
+        table = reference_rows(flat.T, axis, min_n, z_level, progress)
     else:
-        table = _own_rows(rows, axis, min_n, normal_quantile(0.5 + level / 2), progress)
+        table = trend_table(flat, axis, min_n=min_n, z_level=z_level, progress=progress)
     maps = _named(table, exact)
     return {name: column.reshape(cube.shape[1:]) for name, column in maps.items()}
 
 
-def _own_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: float,
-              progress: Progress) -> np.ndarray:
-    from .kernels import COLUMNS, trend_rows
-
-    table = np.empty((len(rows), COLUMNS))
-    starts = range(0, len(rows), ROWS_PER_TASK)
-
-    def work(start: int) -> None:
-        part = slice(start, start + ROWS_PER_TASK)
-        trend_rows(rows[part], times, min_n, z_level, table[part])
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        tasks = [pool.submit(work, start) for start in starts]
-        try:
-            for done, task in enumerate(tasks):
-                task.result()
-                progress((done + 1) / len(tasks))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return table
-
-
 def _named(table: np.ndarray, exact: bool) -> dict[str, np.ndarray]:
-    slope, mean, low, high, score, variance, count = table.T
+    slope, mean, low, high, score, variance, count, pairs = table.T
     p = np.where(np.isnan(score), np.nan, normal_p(standard_score(score, variance)))
     if exact:
         p = _with_exact(p, score, variance, count)
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = np.where(np.abs(mean) < SMALL_MEAN, np.nan, 100.0 * slope / mean)
-        tau = score / (0.5 * count * (count - 1))
+        tau = score / pairs
     return {"slope": slope, "relative": relative, "p": p, "low": low, "high": high,
             "n": count.astype("int32"), "tau": tau, "s": score}
 

@@ -15,13 +15,13 @@ import numpy as np
 from ..deps import need
 from ..errors import ConfigError
 from ..progress import Progress
-from .kernels import COLUMNS, COUNT, HIGH, LOW, MEAN, SCORE, SLOPE, VARIANCE
+from .kernels import COLUMNS, COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE
 from .theil_sen import interval_ranks
 
 
 def reference_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: float,
                    progress: Progress) -> np.ndarray:
-    """Return the table of `kernels.trend_rows`, made with pymannkendall."""
+    """Return the table of `engine.trend_table`, made with pymannkendall."""
     pymannkendall = need("pymannkendall")
     positions, spacing = even_axis(times)
     table = np.full((len(rows), COLUMNS), np.nan)
@@ -31,7 +31,7 @@ def reference_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: flo
             progress(row / len(rows))
         finite = np.isfinite(values)
         count = int(finite.sum())
-        table[row, COUNT] = count
+        table[row, COUNT], table[row, PAIRS] = count, count * (count - 1) / 2
         if count < max(min_n, 2):
             continue
         series[positions] = np.where(finite, values, np.nan)

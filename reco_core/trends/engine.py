@@ -1,0 +1,130 @@
+"""Trends of many pixels: lays out the pairs of values once and shares the pixels among threads."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Callable, Optional
+
+import numpy as np
+
+from ..progress import SILENT, Progress
+
+MOST_SORTED = 1000  # pairs up to which sorting all slopes is faster than bracketing them
+SAMPLE = 512
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which values are compared with which, as the kernels want it.
+
+    `order` puts the time steps of a season side by side, `groups` says where each season begins;
+    `first` and `second` are the rows of a pair, times the lanes, and `spans` the time between
+    them [yr]. `sampled` are the pairs of the sample, and `network` sorts the sample, or all pairs.
+    """
+
+    order: np.ndarray
+    groups: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    spans: np.ndarray
+    sampled: np.ndarray
+    network: np.ndarray
+
+    @classmethod
+    def of(cls, times: np.ndarray, seasons: np.ndarray) -> Layout:
+        """Lay out all pairs of time steps of the same season; `times` [yr] increase."""
+        from .vectors import LANES, sorting_network
+
+        order = np.argsort(seasons, kind="stable")
+        groups = np.concatenate([[0], np.cumsum(np.unique(seasons, return_counts=True)[1])])
+        pairs = [np.stack(np.triu_indices(after - before, 1)) + before for before, after in pairwise(groups)]
+        first, second = np.concatenate(pairs, axis=1)
+        spans = times[order][second] - times[order][first]
+        size = first.size if first.size <= MOST_SORTED else SAMPLE
+        sampled = np.sort(np.random.default_rng(0).permutation(first.size)[:size])
+        return cls(order, groups, (first * LANES).astype("int32"), (second * LANES).astype("int32"), spans, sampled,
+                   sorting_network(size))
+
+    @property
+    def sorts_all(self) -> bool:
+        """Whether all slopes are sorted."""
+        return bool(self.sampled.size == self.first.size)
+
+
+def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: float,
+                seasons: Optional[np.ndarray] = None, stretch: Optional[np.ndarray] = None,
+                progress: Progress = SILENT) -> np.ndarray:
+    """Return slope, mean, interval, S, its variance, and numbers of values and pairs of every pixel.
+
+    Parameters
+    ----------
+    values : array of shape (time, pixels) [any]
+        What is not finite is missing.
+    times : array of shape (time,) [yr]
+    min_n : int
+        Fewest values of a pixel.
+    z_level : float
+        Standard score of the ends of the interval.
+    seasons : array of int of shape (time,), optional
+        Only values of the same season are compared.
+    stretch : array of shape (pixels,), optional
+        Factor of the variance where the interval of the slope is taken; 1 where absent.
+
+    Returns
+    -------
+    array of shape (pixels, 8)
+        With the columns that `kernels` names; NaN in a pixel with too few values.
+    """
+    from .kernels import COLUMNS
+    from .lanes import bracketed_trends, sorted_trends
+
+    layout = Layout.of(times, np.zeros(times.size, dtype=int) if seasons is None else seasons)
+    factor = np.ones(values.shape[1]) if stretch is None else stretch
+    table = np.empty((values.shape[1], COLUMNS))
+    fewest = max(min_n, 2)
+
+    def work(start: int) -> None:
+        part = slice(start, start + step)
+        rows = padded(values[:, part], layout.order)
+        if layout.sorts_all:
+            sorted_trends(rows, layout.groups, layout.first, layout.second, layout.spans, layout.network, fewest,
+                          z_level, factor[part], table[part])
+        else:
+            bracketed_trends(rows, layout.groups, layout.first, layout.second, layout.spans, layout.sampled,
+                             layout.network, fewest, z_level, factor[part], table[part])
+
+    step = pixels_per_task(times.size)
+    in_threads(work, range(0, values.shape[1], step), progress)
+    return table
+
+
+def pixels_per_task(length: int) -> int:
+    """Return how many series of this length are worth a task, and no burden on memory."""
+    return max(64, min(2048, (1 << 20) // length // 64 * 64))
+
+
+def padded(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return time steps in this order as float64, NaN where missing, with room for a last incomplete block of pixels."""
+    from .vectors import LANES
+
+    pixels = values.shape[1]
+    rows = np.full((order.size, -(-pixels // LANES) * LANES + LANES), np.nan)
+    rows[:, :pixels] = values[order]
+    rows[~np.isfinite(rows)] = np.nan
+    return rows
+
+
+def in_threads(work: Callable[[int], None], starts: range, progress: Progress) -> None:
+    """Do `work` for each start, on all processors; what is left is given up when one fails."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        tasks = [pool.submit(work, start) for start in starts]
+        try:
+            for done, task in enumerate(tasks):
+                task.result()
+                progress((done + 1) / len(tasks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
