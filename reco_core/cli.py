@@ -92,6 +92,10 @@ def _add_step(commands: Any, step: Step) -> None:
     if not any(param.name == "folder" for param in step.outputs):
         flags = ["--out"] if any(param.name == "folder" for param in step.params) else ["--folder", "--out"]
         groups["outputs"].add_argument(*flags, dest="_folder", metavar="DIR", help="Folder for outputs not named.")
+    if step.can_rehearse:
+        command.add_argument("--dry-run", action="store_true", dest="_dry_run",
+                             help="Only say what the step would need: grid, tiles, memory, disk and time. Nothing is "
+                                  "written.")
     _add_progress(command)
     command.set_defaults(run=_run_step, step=step.name)
 
@@ -134,7 +138,8 @@ def _run_step(arguments: argparse.Namespace) -> int:
         if step.param(name).kind == "path" and isinstance(value, list) and len(value) == 1:
             values[name] = value[0]
     with _Reporter(arguments.progress) as progress:
-        result = run_step(step.name, values, progress, folder=getattr(arguments, "_folder", None))
+        result = run_step(step.name, values, progress, folder=getattr(arguments, "_folder", None),
+                          dry_run=getattr(arguments, "_dry_run", False))
     _show(step, result)
     return 0
 

@@ -65,7 +65,7 @@ def _whole_or_nothing(step: Step, resolved: Mapping[str, Any]) -> Iterator[None]
 
 
 def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
-             folder: Optional[str] = None) -> dict[str, Any]:
+             folder: Optional[str] = None, *, dry_run: bool = False) -> dict[str, Any]:
     """Run one step from raw values; every front end comes through here.
 
     Parameters
@@ -77,6 +77,8 @@ def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
     progress : Progress
     folder : str, optional
         Where outputs that are not named are written.
+    dry_run : bool
+        Only say what the step would need, where `can_rehearse` says that it can.
 
     Returns
     -------
@@ -92,6 +94,10 @@ def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
     resolved = resolve(step, values, folder)
     progress(0.0, step.title)
     carry_out = action(step.name)
+    if dry_run:
+        from .dry_run import dry_run as rehearse
+
+        return rehearse(step.name, resolved, progress)
     from ..io.files import keeping, refuse_input
 
     with keeping(input_paths(step, resolved)), _whole_or_nothing(step, resolved):

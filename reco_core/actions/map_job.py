@@ -38,6 +38,11 @@ class TrendSpec:
     min_years: int
     engine: str = "own"
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> TrendSpec:
+        """Return what the parameters of a step say."""
+        return cls(values["annual"], values["min_years"], values["engine"])
+
     def product(self, times: np.ndarray, time_step: str) -> products.Trend:
         """Return the product for a series with these time steps."""
         return products.Trend(AnnualSeries(times, time_step, self.annual), self.min_years, self.engine)

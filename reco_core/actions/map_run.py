@@ -56,10 +56,19 @@ class MapRun:
         """Where the model computes."""
         return self.fitted.folds[0].device
 
+    @property
+    def bands(self) -> dict[str, int]:
+        """How many bands each output has."""
+        looks = self._looks()
+        found = {name: len(looks[name][0]) for name in self.written}
+        if self.spec.contributions:
+            steps = len(self.inputs.reader.labels)
+            found |= {contribution(feature.name): steps for feature in self.fitted.explained}
+        return found
+
     def open_rasters(self) -> None:
         """Open every raster that is wanted."""
-        looks = {**self._looks_of_bands(), **self._looks_of_explanation(), CLASS_SUPPORT: (
-            ["support of the class"], "", class_style("Support of the vegetation class", GRADES), "uint8")}
+        looks = self._looks()
         for name in (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS):
             if name in self.written:
                 bands, unit, style, dtype = looks[name]
@@ -67,6 +76,11 @@ class MapRun:
         if self.spec.contributions:
             assert self.folder is not None
             self._open_contributions(self.folder / CONTRIBUTIONS)
+
+    def _looks(self) -> dict[str, Look]:
+        support = class_style("Support of the vegetation class", GRADES)
+        return {**self._looks_of_bands(), **self._looks_of_explanation(),
+                CLASS_SUPPORT: (["support of the class"], "", support, "uint8")}
 
     def _looks_of_bands(self) -> dict[str, Look]:
         title, unit, bands = self.inputs.title, self.unit, self.inputs.reader.labels

@@ -133,7 +133,7 @@ class _Following:
         if not values["trend"]:
             return cls()
         path, usual = Path(values["trend"]), Path(values["folder"]) / get_step(STEP).param("trend").filename
-        spec = TrendSpec(values["annual"], values["min_years"], values["engine"])
+        spec = TrendSpec.of(values)
         reason = too_few(spec.product(inputs.reader.times, inputs.fitted.time_step).series, spec.min_years)
         if reason and path != usual:
             raise SampleError(reason[0], "Give a longer period or a smaller min_years, or leave out trend")

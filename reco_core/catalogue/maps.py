@@ -81,10 +81,10 @@ TITLE = Param("title", "text", "Title", "Title of the report.", default="Respira
 MAP_STEPS = (
     Step("predict", "Estimate respiration", GROUP_MAPS,
          "Map respiration with a fitted model, its spread and where it is applicable.",
-         params=MAP_PARAMS, outputs=ESTIMATE_OUTPUTS, tags=("map", "upscale")),
+         params=MAP_PARAMS, outputs=ESTIMATE_OUTPUTS, tags=("map", "upscale"), can_rehearse=True),
     Step("explain", "Explain respiration", GROUP_MAPS,
          "Map how much each driver contributes to the estimate (exact Shapley values).",
-         params=MAP_PARAMS, outputs=(*EXPLAIN_OUTPUTS, FOLDER), tags=("shap", "contribution")),
+         params=MAP_PARAMS, outputs=(*EXPLAIN_OUTPUTS, FOLDER), tags=("shap", "contribution"), can_rehearse=True),
     Step("trend", "Trend of a raster series", GROUP_TRENDS,
          "Theil-Sen slope and Mann-Kendall test of every pixel.",
          params=(
@@ -92,7 +92,7 @@ MAP_STEPS = (
                    "A raster with a band per time step, such as the output of predict."),
              *TREND_PARAMS, PERIOD, MEMORY, RESUME, CLUSTER),
          outputs=(replace(TREND_OUTPUT, name="output"),),
-         tags=("theil-sen", "mann-kendall")),
+         tags=("theil-sen", "mann-kendall"), can_rehearse=True),
     Step("estimate_region", "Respiration of a region", GROUP_MAPS,
          "The main job in one step: respiration, spread, applicability, contributions and trend of a region.",
          params=(
@@ -108,7 +108,7 @@ MAP_STEPS = (
              replace(TITLE, advanced=True),
              MEMBERS, MEMORY, PROCESSES, DEVICE, RESUME, CLUSTER),
          outputs=(*ESTIMATE_OUTPUTS, *EXPLAIN_OUTPUTS, replace(TREND_OUTPUT, optional=True), FOLDER),
-         tags=("map", "shap", "trend", "respiration")),
+         tags=("map", "shap", "trend", "respiration"), can_rehearse=True),
     Step("report", "Write a report", GROUP_REPORT,
          "Gather maps, skill, dependence curves, importances and provenance in one HTML file.",
          params=(

@@ -68,6 +68,7 @@ class Step:
     outputs: tuple[Param, ...]
     help: str = ""
     tags: tuple[str, ...] = ()
+    can_rehearse: bool = False  # says what it would need, without writing anything
 
     def param(self, name: str) -> Param:
         """Return the input or output called `name` (or by an alias of it)."""

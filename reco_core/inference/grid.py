@@ -173,6 +173,12 @@ class DriverReader:
         self.missing[OUTSIDE] += int((~inside).sum()) * (steps.stop - steps.start)
         return inside
 
+    def cells_inside(self) -> int:
+        """Return how many cells lie inside the region."""
+        if "inside" not in self.drivers:
+            return self.height * self.width
+        return int(self.drivers["inside"].values.sum())
+
     def _place(self, codes: Optional[np.ndarray], steps: slice,
                usable: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:
         """Return which cells count and their class labels, each of shape (y, x) or (time, y, x)."""

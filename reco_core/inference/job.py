@@ -15,7 +15,7 @@ from .applicability import ApplicabilityArea
 from .grid import Block, DriverReader
 from .journal import Journal
 from .pieces import Piece, Product, Sink, Tally, TileResult
-from .pipeline import Check, Workers, run_tiles
+from .pipeline import PENDING, Check, Workers, run_tiles
 from .tiles import TilePlan, plan_tiles
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROWS = 65536
 LARGEST_ERROR = 1e-4
+BASE_GB = 0.5  # Python, its libraries and their caches
 
 
 class Engine(Protocol):
@@ -83,16 +84,33 @@ class MapJob:
             drivers = None if weights is None else weights[:len(self.reader.names)]  # the season has no training range
             self._area = ApplicabilityArea.of(reference["X"], reference["fold"], drivers)
 
+    @property
+    def per_value(self) -> float:
+        """What a tile holds for each pixel and time step of a batch [bytes]."""
+        # mean, spread, seed spread and applicability as rows, one of them as a map; contributions
+        rows = 4 * 8 + 2 * 8 + (8.0 * (len(self.reader.names) + 1) if self._explains else 0.0)
+        return rows + self.reader.per_value + sum(product.per_value for product in self.products)
+
+    @property
+    def per_pixel(self) -> float:
+        """What a tile holds for each pixel, whatever the batch [bytes]."""
+        return self.reader.per_pixel + sum(product.per_pixel for product in self.products)
+
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""
-        # mean, spread, seed spread and applicability as rows, one of them as a map; contributions
-        per_value = self.reader.per_value + 4 * 8 + 2 * 8
-        if self._explains:
-            per_value += 8.0 * (len(self.reader.names) + 1)
-        return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
-                          per_value=per_value + sum(p.per_value for p in self.products),
-                          per_pixel=sum(p.per_pixel for p in self.products) + self.reader.per_pixel,
-                          memory_gb=self.memory_gb)
+        return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times), per_value=self.per_value,
+                          per_pixel=self.per_pixel, memory_gb=self.memory_gb)
+
+    @property
+    def tile_gb(self) -> float:
+        """What the largest tile holds [GB]."""
+        rows, columns = self.planned.tiles[0].shape
+        return 1e-9 * rows * columns * (self.planned.steps * self.per_value + self.per_pixel)
+
+    @property
+    def needed_gb(self) -> float:
+        """About how much memory the whole process takes at its peak [GB]."""
+        return BASE_GB + self.tile_gb + PENDING * self.memory_gb
 
     @cached_property
     def planned(self) -> TilePlan:

@@ -11,7 +11,7 @@ import numpy as np
 from ..progress import Progress
 from .job import Estimates, MapJob
 from .pieces import Tally
-from .tiles import Tile, TilePlan, plan_tiles
+from .tiles import Tile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,6 +43,10 @@ class SeriesReader:
         self.times = np.asarray(self.series["time"].values, dtype="datetime64[D]")
         self.height, self.width = self.series.sizes["y"], self.series.sizes["x"]
 
+    def cells_inside(self) -> int:
+        """Return how many cells there are."""
+        return self.height * self.width
+
     def read(self, tile: Tile, steps: slice) -> Optional[Layers]:
         """Return some time steps of a tile, or None if they hold nothing."""
         part = self.series.isel(time=steps, y=tile.rows, x=tile.columns)
@@ -55,11 +59,15 @@ class SeriesJob(MapJob):
 
     reader: Any
 
-    def plan(self) -> TilePlan:
-        """Return the tiles of this job."""
-        return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times),
-                          per_value=8.0 + sum(p.per_value for p in self.products),
-                          per_pixel=sum(p.per_pixel for p in self.products), memory_gb=self.memory_gb)
+    @property
+    def per_value(self) -> float:
+        """What a tile holds for each pixel and time step of a batch [bytes]."""
+        return 8.0 + sum(product.per_value for product in self.products)
+
+    @property
+    def per_pixel(self) -> float:
+        """What a tile holds for each pixel, whatever the batch [bytes]."""
+        return sum(product.per_pixel for product in self.products)
 
     def estimates(self, block: Any, tally: Tally, progress: Progress) -> Estimates:
         """Return the values of the series."""
