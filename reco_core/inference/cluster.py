@@ -215,7 +215,7 @@ def _opened(order: _Order) -> tuple[MapJob, Journal]:
                               "Install the same versions on all workers: results would differ")
         if not Path(order.folder).is_dir():
             raise ResourceError(f"A worker does not see '{order.folder}'",
-                                "Outputs, model and drivers must lie on storage that all workers reach by the same path")
+                                "Outputs, model and drivers must lie where all workers reach them by the same path")
         job = order.task.open()
         job.planned = TilePlan.cut(job.reader.height, job.reader.width, **order.cut)
         _open[order.run] = job, Journal(order.folder)
@@ -240,15 +240,17 @@ def _connected(where: Where, stack: ExitStack) -> Any:
         The scheduler does not answer, or processes cannot be started.
     """
     distributed, config = need("distributed", extra=EXTRA), need("dask", extra=EXTRA).config
+    threads = max(1, (os.cpu_count() or 1) // max(1, where.processes))
     stack.enter_context(config.set({"distributed.comm.timeouts.connect": ANSWER,
-                                    "distributed.scheduler.allowed-failures": LOSSES - 1}))
+                                    "distributed.scheduler.allowed-failures": LOSSES - 1,
+                                    "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": threads}))
     try:
         if where.address:
             return distributed.Client(where.address, timeout=ANSWER, set_as_default=False)
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix="reco-workers-", ignore_cleanup_errors=True))
         cluster = stack.enter_context(distributed.LocalCluster(
             n_workers=where.processes, threads_per_worker=1, processes=True, memory_limit=None, host="127.0.0.1",
-            dashboard_address=None, local_directory=place, silence_logs=50))
+            dashboard_address="127.0.0.1:0", local_directory=place, silence_logs=50))
         return distributed.Client(cluster, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         what = f"The scheduler {where}" if where.address else "The cluster of processes on this machine"
