@@ -32,7 +32,6 @@ from .tiles import TilePlan
 if TYPE_CHECKING:
     from .job import MapJob
 
-EXTRA = "cluster"
 LOCAL = re.compile(r"local(?::(\d{1,4}))?")
 ADDRESS = re.compile(r"(?:tcp|tls)://[^\s/:]+:\d{1,5}|(?:tcp|tls)://\[[0-9a-fA-F:]+\]:\d{1,5}")
 CORES_PER_WORKER = 4  # a tile keeps several cores busy by itself
@@ -240,7 +239,7 @@ def _connected(where: Where, stack: ExitStack) -> Any:
     ResourceError
         The scheduler does not answer, or processes cannot be started.
     """
-    distributed = need("distributed", extra=EXTRA)
+    distributed = need("distributed", extra="cluster")
     place = stack.enter_context(tempfile.TemporaryDirectory(prefix="reco-workers-", ignore_cleanup_errors=True))
     stack.enter_context(_settings(where, place))
     try:
@@ -264,7 +263,7 @@ def _settings(where: Where, place: str) -> Iterator[None]:
     level, threads = logger.level, max(1, (os.cpu_count() or 1) // max(1, where.processes))
     logger.setLevel(logging.CRITICAL)
     try:
-        with need("dask", extra=EXTRA).config.set({
+        with need("dask", extra="cluster").config.set({
                 "temporary-directory": place, "distributed.comm.timeouts.connect": ANSWER,
                 "distributed.scheduler.allowed-failures": LOSSES - 1,
                 "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": threads}):
