@@ -3,7 +3,7 @@
 python benchmarks/cluster_cost.py [--cores 64] [--price 0.045] [--efficiency 0.8] [--rate ROWS --of CORES]
 
 Without `--rate` the newest row of `bench_map.py` in RESULTS.md counts: rows per second of the whole step, with reading
-and writing, on the cores of its machine. Time = rows x trees / (trees of that row x rate per core x cores x efficiency).
+and writing, on the cores of its machine. Time = rows x trees / (rate x trees of that row, per core, x cores x share).
 """
 
 from __future__ import annotations
