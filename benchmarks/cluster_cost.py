@@ -3,7 +3,7 @@
 python benchmarks/cluster_cost.py [--cores 64] [--price 0.045] [--efficiency 0.8] [--rate ROWS --of CORES]
 
 Without `--rate` the newest row of `bench_map.py` in RESULTS.md counts: rows per second of the whole step, with reading
-and writing, on the cores of its machine. Time = rows x trees / (trees of that row x rate per core x cores x efficiency).
+and writing, on the cores of its machine. Time = rows x trees / (rate x trees of that row, per core, x cores x share).
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def words(hours: float) -> str:
     """Return a length of time."""
     if hours < 1 / 30:
         return f"{hours * 3600:.0f} s"
-    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+    if hours < 2:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
 
 
 def line(job: Job, measured: Measured, options: argparse.Namespace) -> str:
@@ -104,7 +106,8 @@ def main() -> None:
     print(f"{measured.rate:,.0f} rows/s x {measured.trees} trees on {measured.cores} cores ({measured.source}) = "
           f"{measured.tree_rows / 1e6:.1f} million tree-rows per second and core; {options.efficiency:.0%} of it on "
           f"{options.cores} cores; {options.price:g} USD per core and hour\n")
-    print(f"| job | rows | core hours | time on {options.cores} cores | USD | written (GB) |\n|---|---|---|---|---|---|")
+    print(f"| job | rows | core hours | time on {options.cores} cores | USD | written (GB) |")
+    print("|---|---|---|---|---|---|")
     for job in JOBS:
         print(line(job, measured, options))
 

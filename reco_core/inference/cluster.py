@@ -8,18 +8,19 @@ same bytes as those of a run without workers.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
 import threading
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Optional, Protocol
 
 from ..deps import need
 from ..errors import ERRORS, ConfigError, RecoError, ResourceError
@@ -31,7 +32,6 @@ from .tiles import TilePlan
 if TYPE_CHECKING:
     from .job import MapJob
 
-EXTRA = "cluster"
 LOCAL = re.compile(r"local(?::(\d{1,4}))?")
 ADDRESS = re.compile(r"(?:tcp|tls)://[^\s/:]+:\d{1,5}|(?:tcp|tls)://\[[0-9a-fA-F:]+\]:\d{1,5}")
 CORES_PER_WORKER = 4  # a tile keeps several cores busy by itself
@@ -215,7 +215,7 @@ def _opened(order: _Order) -> tuple[MapJob, Journal]:
                               "Install the same versions on all workers: results would differ")
         if not Path(order.folder).is_dir():
             raise ResourceError(f"A worker does not see '{order.folder}'",
-                                "Outputs, model and drivers must lie on storage that all workers reach by the same path")
+                                "Outputs, model and drivers must lie where all workers reach them by the same path")
         job = order.task.open()
         job.planned = TilePlan.cut(job.reader.height, job.reader.width, **order.cut)
         _open[order.run] = job, Journal(order.folder)
@@ -239,22 +239,37 @@ def _connected(where: Where, stack: ExitStack) -> Any:
     ResourceError
         The scheduler does not answer, or processes cannot be started.
     """
-    distributed, config = need("distributed", extra=EXTRA), need("dask", extra=EXTRA).config
-    stack.enter_context(config.set({"distributed.comm.timeouts.connect": ANSWER,
-                                    "distributed.scheduler.allowed-failures": LOSSES - 1}))
+    distributed = need("distributed", extra="cluster")
+    place = stack.enter_context(tempfile.TemporaryDirectory(prefix="reco-workers-", ignore_cleanup_errors=True))
+    stack.enter_context(_settings(where, place))
     try:
         if where.address:
             return distributed.Client(where.address, timeout=ANSWER, set_as_default=False)
-        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="reco-workers-", ignore_cleanup_errors=True))
         cluster = stack.enter_context(distributed.LocalCluster(
             n_workers=where.processes, threads_per_worker=1, processes=True, memory_limit=None, host="127.0.0.1",
-            dashboard_address=None, local_directory=place, silence_logs=50))
+            dashboard_address="127.0.0.1:0", local_directory=place, silence_logs=logging.CRITICAL))
         return distributed.Client(cluster, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         what = f"The scheduler {where}" if where.address else "The cluster of processes on this machine"
         raise ResourceError(f"{what} does not answer: {error or type(error).__name__}",
                             "Check that it runs (dask scheduler), its address, and that its version of dask is ours: "
                             f"{distributed.__version__}") from error
+
+
+@contextmanager
+def _settings(where: Where, place: str) -> Iterator[None]:
+    """Let dask.distributed be brief, keep its files in one place, and share the cores of this machine."""
+    logger = logging.getLogger("distributed")
+    level, threads = logger.level, max(1, (os.cpu_count() or 1) // max(1, where.processes))
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with need("dask", extra="cluster").config.set({
+                "temporary-directory": place, "distributed.comm.timeouts.connect": ANSWER,
+                "distributed.scheduler.allowed-failures": LOSSES - 1,
+                "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": threads}):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _count(client: Any, where: Where) -> int:

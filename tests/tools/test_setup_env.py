@@ -59,7 +59,8 @@ def test_environments_never_mix(installs):
     setup_env.make_qgis_tests()
     library, qgis = installs
     assert library[0].endswith("/.venv/bin/python") and library[1] == "-e"
-    assert library[2].endswith("[causal,explain,report,modis,cosore,deep,search,cluster,dev]") and "gpu" not in library[2]
+    assert library[2].endswith("[causal,explain,report,modis,cosore,deep,search,cluster,dev]")
+    assert "gpu" not in library[2]
     assert qgis[0].endswith("/.venv-qgis/bin/python")
     assert [re.sub("==.*", "", requirement) for requirement in qgis[1:]] == ["pytest", "pytest-qgis"]
 
