@@ -10,7 +10,7 @@ from ..models.base import Estimate, member_variance
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
 from .shap_tables import TableExplainer
-from .tree_shap import contributions
+from .tree_shap import by_xgboost
 
 if TYPE_CHECKING:
     from ..models.base import FittedModel, Model
@@ -134,7 +134,7 @@ class Engine:
                 phi += weight * table.contributions(rows, part)
                 continue
             part(0.0)
-            phi += weight * (trees.contributions(rows) if isinstance(trees, TreeArrays) else contributions(trees, rows))
+            phi += weight * (trees.contributions(rows) if isinstance(trees, TreeArrays) else by_xgboost(trees, rows))
         return phi
 
     def _tables_of(self, trees: Any) -> Optional[TableExplainer]:
@@ -168,7 +168,7 @@ class Engine:
         if tables is None:
             progress(0.0)
             values = booster.inplace_predict(rows, validate_features=False)
-            phi = contributions(booster, rows) if explain else None
+            phi = by_xgboost(booster, rows) if explain else None
             progress(1.0)
             return values, phi
         phi, values = tables.explain(rows, progress)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Optional
 
 import numpy as np
 
 from ..models.tree_arrays import TreeArrays
 
-NO_BIN = 65535
+IDENTITY = ("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror",
+            "reg:quantileerror")
+LOGARITHM = ("count:poisson", "reg:gamma", "reg:tweedie")
+LOGIT = ("reg:logistic", "binary:logistic")
+COLUMNS = (("left", "left_children", "int32"), ("right", "right_children", "int32"),
+           ("feature", "split_indices", "int32"), ("value", "split_conditions", "float32"),
+           ("default_left", "default_left", "uint8"), ("cover", "sum_hessian", "float64"))
 
 
 @dataclass(frozen=True)
@@ -19,8 +26,8 @@ class Forest:
 
     `left` and `right` count from the start of the tree and are -1 at leaves; `value` is the
     threshold of an inner node (x < value goes left) and what a leaf adds; `cover` is the sum
-    of training weights at the node. `bin` is the position of the threshold among all
-    thresholds of the feature, plus 1; `edges[edge_start[f]:edge_start[f + 1]]` are those of f.
+    of training weights at the node. Base score and leaves add up to the margin, and to the estimate itself,
+    to the last bit, where it is a `plain_sum` (no link, no weights of trees).
     """
 
     features: int
@@ -31,83 +38,86 @@ class Forest:
     value: np.ndarray
     default_left: np.ndarray
     cover: np.ndarray
-    bin: np.ndarray
-    edges: np.ndarray
-    edge_start: np.ndarray
     base_score: float
+    plain_sum: bool = True
 
     @property
     def trees(self) -> int:
         """Number of trees."""
         return len(self.start) - 1
 
+    @cached_property
+    def thresholds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All thresholds of each feature in order, where those of each feature begin, and the position of each
+        node's threshold among those of its feature (0 at leaves)."""
+        inner = np.flatnonzero(self.left >= 0)
+        inner = inner[np.lexsort((self.value[inner], self.feature[inner]))]
+        feature, value = self.feature[inner], self.value[inner]
+        new = np.ones(len(inner), dtype=bool)
+        new[1:] = (feature[1:] != feature[:-1]) | (value[1:] != value[:-1])
+        start = np.concatenate([[0], np.cumsum(np.bincount(feature[new], minlength=self.features))]).astype("int64")
+        position = np.zeros(len(self.left), dtype="int64")
+        position[inner] = np.cumsum(new) - 1 - start[feature]
+        return value[new], start, position
+
 
 def read_forest(booster: Any) -> Optional[Forest]:
-    """Return the trees of a booster, or None if they are not of the plain kind.
+    """Return the trees of a booster, or None if they are not of the kind that tables can hold.
 
-    Plain are trees with numerical splits, one output, and an estimate that is
-    base score plus the sum of the leaves.
+    They can hold trees with numerical splits and one output, of `gbtree` and of `dart`, for
+    objectives of regression; the estimate is then the margin.
 
     Parameters
     ----------
     booster : xgboost.Booster
     """
     learner = json.loads(booster.save_raw("json"))["learner"]
-    model = learner["gradient_booster"]
-    if model["name"] != "gbtree" or learner["objective"]["name"] not in ("reg:squarederror", "reg:absoluteerror"):
+    model, parameters = learner["gradient_booster"], learner["learner_model_param"]
+    objective = learner["objective"]["name"]
+    if model["name"] not in ("gbtree", "dart") or objective not in (*IDENTITY, *LOGARITHM, *LOGIT):
         return None
-    trees = model["model"]["trees"]
-    score = np.atleast_1d(json.loads(learner["learner_model_param"]["base_score"]))
-    if score.size != 1 or not trees or any(_is_special(tree) for tree in trees):
+    kept = model if model["name"] == "gbtree" else model["gbtree"]
+    trees = kept["model"]["trees"]
+    score = np.atleast_1d(json.loads(parameters["base_score"])).astype("float32")
+    outputs = max(int(parameters.get("num_class", 0)), int(parameters.get("num_target", 1)))
+    if score.size != 1 or outputs > 1 or any(_is_special(tree) for tree in trees):
         return None
-    return _gather(trees, int(learner["learner_model_param"]["num_feature"]), float(score[0]))
+    weights = np.asarray(model.get("weight_drop", np.ones(len(trees))), dtype="float32")
+    return _gather(trees, int(parameters["num_feature"]), _margin(score[0], objective), weights,
+                   model["name"] == "gbtree" and objective in IDENTITY)
 
 
-def mean_forest(trees: TreeArrays) -> Optional[Forest]:
-    """Return trees whose mean is the estimate as trees whose sum is, or None if there are too many thresholds.
+def mean_forest(trees: TreeArrays) -> Forest:
+    """Return trees whose mean is the estimate as trees whose sum is.
 
     Leaves are divided by the number of trees, in single precision; x <= threshold becomes x < the next number.
     """
     inner = trees.right >= 0
     place = np.arange(len(trees.right)) - np.repeat(trees.start[:-1], np.diff(trees.start))
     value = np.where(inner, np.nextafter(trees.value, np.float32(np.inf)), trees.value / np.float32(trees.trees))
-    found = _bins(trees.features, inner, trees.feature, value)
-    if found is None:
-        return None
     return Forest(trees.features, trees.start, np.where(inner, place + 1, -1).astype("int32"), trees.right,
-                  np.maximum(trees.feature, 0).astype("int32"), value, np.zeros(len(value), dtype="uint16"),
-                  trees.cover.astype("float64"), *found, 0.0)
+                  np.maximum(trees.feature, 0).astype("int32"), value, np.zeros(len(value), dtype="uint8"),
+                  trees.cover.astype("float64"), 0.0)
+
+
+def _margin(score: np.float32, objective: str) -> float:
+    """Return the base score on the scale on which leaves are added up."""
+    if objective in LOGARITHM:
+        return float(np.log(score))
+    return float(-np.log(1 / score - 1)) if objective in LOGIT else float(score)
 
 
 def _is_special(tree: dict[str, Any]) -> bool:
     return bool(tree.get("categories_nodes")) or int(tree["tree_param"].get("size_leaf_vector", "1")) > 1
 
 
-def _gather(trees: list[dict[str, Any]], features: int, base_score: float) -> Optional[Forest]:
-    def column(name: str, dtype: str) -> np.ndarray:
-        return np.concatenate([np.asarray(tree[name], dtype=dtype) for tree in trees])
-
-    start = np.cumsum([0] + [len(tree["left_children"]) for tree in trees]).astype("int64")
-    left, feature = column("left_children", "int32"), column("split_indices", "int32")
-    value = column("split_conditions", "float32")
-    found = _bins(features, left >= 0, feature, value)
-    if found is None:
-        return None
-    return Forest(features, start, left, column("right_children", "int32"), feature, value,
-                  column("default_left", "uint16"), column("sum_hessian", "float64"), *found, base_score)
-
-
-def _bins(features: int, inner: np.ndarray, feature: np.ndarray,
-          value: np.ndarray) -> Optional[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return the bin of each node's threshold, all thresholds, and where those of each feature begin."""
-    bins = np.zeros(len(inner), dtype="uint16")
-    edges: list[np.ndarray] = []
-    for number in range(features):
-        nodes = inner & (feature == number)
-        found = np.unique(value[nodes])
-        if found.size >= NO_BIN - 1:
-            return None
-        bins[nodes] = np.searchsorted(found, value[nodes]) + 1
-        edges.append(found)
-    edge_start = np.cumsum([0] + [len(part) for part in edges]).astype("int64")
-    return bins, np.concatenate(edges).astype("float32"), edge_start
+def _gather(trees: list[dict[str, Any]], features: int, base_score: float, weights: np.ndarray,
+            plain_sum: bool) -> Forest:
+    sizes = [len(tree["left_children"]) for tree in trees]
+    columns = {name: np.concatenate([np.empty(0, dtype), *(np.asarray(tree[key], dtype=dtype) for tree in trees)])
+               for name, key, dtype in COLUMNS}
+    leaf = columns["left"] < 0
+    columns["value"][leaf] *= np.repeat(weights, sizes)[leaf]
+    columns["feature"][leaf] = 0
+    return Forest(features, np.cumsum([0, *sizes]).astype("int64"), base_score=base_score, plain_sum=plain_sum,
+                  **columns)

@@ -11,7 +11,7 @@ from ..deps import need
 SMALLEST_SCALE = 1.0
 
 
-def contributions(booster: Any, X: Any) -> np.ndarray:
+def contributions(booster: Any, X: Any, *, plain: bool = False) -> np.ndarray:
     r"""Split what a booster estimates into contributions of its features.
 
     .. math:: f(x) = \phi_0 + \sum_k \phi_k(x)
@@ -20,26 +20,56 @@ def contributions(booster: Any, X: Any) -> np.ndarray:
     features is the mean of the trees over the training rows that follow the same path as far
     as those features decide ("path-dependent").
 
+    Tables (`shap_tables.py`) answer for trees with numerical splits, boosted with or without dropout, for any
+    objective of regression with one output. xgboost answers where it cannot be otherwise (categorical splits,
+    linear boosters, several outputs, more than 14 features on the way to one leaf), and where building
+    tables would take longer than these rows take it. The values differ by rounding only.
+
     Parameters
     ----------
-    booster : xgboost.Booster
+    booster : xgboost.Booster or xgboost.XGBModel
+        All its trees count, as with `Booster.predict`; of a fitted `XGBModel` with early stopping those up to its
+        best round, as with `XGBModel.predict`.
     X : array of shape (n, p) [units of the training data]
         NaN take each split's default direction.
+    plain : bool
+        Ask xgboost in any case: slow, for checking.
 
     Returns
     -------
     array of shape (n, p + 1) [unit of the target]
-        The last column is the base value.
+        The last column is the base value. For objectives with a link (such as gamma) these are on the
+        scale on which trees are added up, as with xgboost.
 
     References
     ----------
     Lundberg, S. M. et al. (2020). Nature Machine Intelligence 2, 56-67. doi:10.1038/s42256-019-0138-9
     """
-    xgboost = need("xgboost")
+    from .forest import read_forest
+    from .shap_tables import TableExplainer
+
+    found = _booster(booster)
     rows = np.ascontiguousarray(X, dtype="float32")
+    forest = None if plain else read_forest(found)
+    tables = None if forest is None else TableExplainer.worth(forest, len(rows))
+    return by_xgboost(found, rows) if tables is None else tables.contributions(rows).astype("float64")
+
+
+def by_xgboost(booster: Any, rows: np.ndarray) -> np.ndarray:
+    """Return the contributions that xgboost itself finds, shape (n, p + 1) [unit of the target]."""
     # a fresh matrix each time: xgboost caches predictions per matrix
-    matrix = xgboost.DMatrix(rows, feature_names=booster.feature_names)
+    matrix = need("xgboost").DMatrix(rows, feature_names=booster.feature_names, feature_types=booster.feature_types,
+                                     enable_categorical=True)
     return np.asarray(booster.predict(matrix, pred_contribs=True, validate_features=False), dtype="float64")
+
+
+def _booster(model: Any) -> Any:
+    """Return a booster with the trees that count."""
+    if not hasattr(model, "get_booster"):
+        return model
+    found = model.get_booster()
+    best = found.attr("best_iteration")
+    return found if best is None else found[:int(best) + 1]
 
 
 def mean_contributions(boosters: Sequence[Any], X: Any) -> np.ndarray:

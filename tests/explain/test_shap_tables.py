@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from reco_core.errors import Cancelled
 from reco_core.explain import shap_tables
 from reco_core.explain.forest import read_forest
 from reco_core.explain.shap_tables import TableExplainer
-from reco_core.explain.tree_shap import additivity_error, contributions
+from reco_core.explain.tree_shap import additivity_error, by_xgboost
 from reco_core.progress import Progress
 
 xgboost = pytest.importorskip("xgboost")
@@ -32,7 +34,7 @@ def train(X, y, rounds=40, depth=5, **settings):
 
 def same(booster, X, atol=1e-5):
     tables = TableExplainer.of(booster)
-    (ours, estimate), theirs = tables.explain(X), contributions(booster, X)
+    (ours, estimate), theirs = tables.explain(X), by_xgboost(booster, X)
     exactly = booster.inplace_predict(X) if len(X) else np.empty(0, "float32")
     assert np.array_equal(estimate, exactly) and np.array_equal(tables.estimate(X), exactly)
     assert ours.shape == theirs.shape == (len(X), X.shape[1] + 1)
@@ -83,8 +85,8 @@ def test_values_at_the_thresholds():
     booster = train(X, y, rounds=30)
     forest = read_forest(booster)
     rng = np.random.default_rng(0)
-    exact = np.column_stack([rng.choice(forest.edges[a:b], 300) for a, b in
-                             zip(forest.edge_start[:-1], forest.edge_start[1:])])
+    edges, start, _ = forest.thresholds
+    exact = np.column_stack([rng.choice(edges[a:b], 300) for a, b in itertools.pairwise(start)])
     same(booster, exact)
 
 
@@ -145,15 +147,56 @@ def test_small_tables(monkeypatch):
 
 
 def test_refuses_what_it_cannot():
-    """Boosters that are not a plain sum of numerical trees are left to xgboost."""
+    """Boosters whose estimate is not a plain sum of numerical trees are left to xgboost."""
     X, y = table(p=3)
-    assert TableExplainer.of(train(X, y, booster="dart")) is None
     assert TableExplainer.of(train(X, (y > 31).astype(int), objective="binary:logistic")) is None
+    assert TableExplainer.of(train(X, y, booster="dart")) is None
     linear = xgboost.train({"booster": "gblinear", "nthread": 1}, xgboost.DMatrix(X, y), 3)
     assert TableExplainer.of(linear) is None
-    assert TableExplainer.of(train(X, y, depth=20, gamma=0, min_child_weight=0, colsample_bylevel=1)) is None
     codes = xgboost.DMatrix(np.round(np.abs(X)), y, feature_types=["c", "q", "q"], enable_categorical=True)
     assert TableExplainer.of(xgboost.train({"max_depth": 3, "nthread": 1}, codes, 5)) is None
+
+
+def test_too_many_features_on_one_way():
+    """Trees whose leaves ask for more features than a table can tell apart are left to xgboost."""
+    X = table(p=20, rows=4000)[0]
+    deep = train(X, X.sum(axis=1), rounds=2, depth=40, gamma=0, min_child_weight=0, colsample_bynode=0.1)
+    assert read_forest(deep) is not None and TableExplainer.of(deep) is None
+
+
+@pytest.mark.parametrize("settings", [{"objective": "reg:pseudohubererror"}, {"objective": "reg:absoluteerror"},
+                                      {"objective": "reg:quantileerror", "quantile_alpha": 0.3}])
+def test_other_losses(settings):
+    """Trees for other losses are sums of leaves, too."""
+    X, y = table(rows=700)
+    same(train(X, y, rounds=20, **settings), X)
+
+
+def test_deep_trees_of_few_features():
+    """The depth does not matter where few features are asked again and again."""
+    X, y = table(p=3)
+    same(train(X, y, rounds=4, depth=25, gamma=0, min_child_weight=0, colsample_bylevel=1), X)
+
+
+def test_thousands_of_thresholds():
+    """A feature with more thresholds than a byte can count has several columns of bins."""
+    X, y = table(p=2, rows=6000)
+    booster = train(X, y + np.sin(40 * X[:, 0]), rounds=40, depth=8, tree_method="exact", gamma=0, min_child_weight=0)
+    start = read_forest(booster).thresholds[1]
+    assert np.diff(start).max() > 1000
+    X[::7, 0] = np.nan
+    same(booster, X)
+
+
+def test_two_thousand_features():
+    """Features that few trees ask for cost little: trees are added up in runs with few features each."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2000)).astype("float32")
+    booster = train(X, X[:, :40] @ rng.normal(size=40), rounds=60, depth=4, gamma=0, min_child_weight=0,
+                    colsample_bylevel=0.3)
+    explainer = TableExplainer.of(booster)
+    assert 1 < len(explainer._plan()) < 60
+    same(booster, X)
 
 
 def test_wrong_number_of_features():

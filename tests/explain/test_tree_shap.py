@@ -9,7 +9,9 @@ import math
 import numpy as np
 import pytest
 
-from reco_core.explain.tree_shap import additivity_error, contributions, mean_contributions
+from reco_core.explain import shap_tables
+from reco_core.explain.forest import read_forest
+from reco_core.explain.tree_shap import additivity_error, by_xgboost, contributions, mean_contributions
 
 xgboost = pytest.importorskip("xgboost")
 
@@ -116,6 +118,67 @@ def test_same_as_shap():
     explainer = shap.TreeExplainer(booster, feature_perturbation="tree_path_dependent")
     explainer.model.model_type = "internal"
     np.testing.assert_allclose(contributions(booster, X)[:, :-1], explainer.shap_values(X), atol=1e-4)
+
+
+def any_table(rows=900, p=6, seed=3):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, p)).astype("float32")
+    X[rng.random(X.shape) < 0.1] = np.nan
+    return X, 3 + np.exp(0.5 * np.nan_to_num(X[:, 0])) + np.abs(np.nan_to_num(X[:, 1] * X[:, 2]))
+
+
+@pytest.mark.parametrize("settings", [
+    {"booster": "dart", "rate_drop": 0.3}, {"booster": "dart", "one_drop": True, "num_parallel_tree": 2},
+    {"objective": "reg:gamma"}, {"objective": "reg:tweedie"}, {"objective": "count:poisson"},
+    {"objective": "reg:squaredlogerror"}, {"objective": "reg:logistic"}, {"objective": "binary:logistic"}])
+def test_other_kinds_of_boosters(settings):
+    """Dropout and links: tables answer, and on the scale on which xgboost does."""
+    X, y = any_table()
+    y = y / y.max() if "logistic" in str(settings) else y
+    booster = xgboost.train({"max_depth": 4, "nthread": 1, **settings}, xgboost.DMatrix(X, y.round(
+        0 if "binary" in str(settings) else 6)), 15)
+    theirs = contributions(booster, X, plain=True)
+    np.testing.assert_allclose(contributions(booster, X), theirs, atol=1e-5 * max(1, np.abs(theirs).max()))
+    assert shap_tables.TableExplainer.worth(read_forest(booster), len(X)) is not None
+
+
+def test_left_to_xgboost():
+    """Categorical splits, linear boosters and several outputs are explained by xgboost, not refused."""
+    X, y = any_table()
+    whole = np.column_stack([np.random.default_rng(0).integers(0, 5, len(X)), X[:, :2]]).astype("float32")
+    codes = xgboost.DMatrix(whole, y + 3 * (whole[:, 0] % 2), feature_types=["c", "q", "q"], enable_categorical=True)
+    for booster, rows in ((xgboost.train({"max_depth": 3, "nthread": 1}, codes, 5), whole),
+                          (xgboost.train({"booster": "gblinear", "nthread": 1}, xgboost.DMatrix(X, y), 5), X),
+                          (xgboost.train({"nthread": 1}, xgboost.DMatrix(X, np.column_stack([y, -y])), 5), X)):
+        assert np.array_equal(contributions(booster, rows), by_xgboost(booster, rows))
+    assert contributions(booster, rows).shape == (len(X), 2, 7)
+
+
+def test_no_trees():
+    """A booster without trees has a base value and nothing else."""
+    X, y = any_table()
+    phi = contributions(xgboost.train({"nthread": 1, "base_score": 2.5}, xgboost.DMatrix(X, y), 0), X)
+    assert (phi[:, :-1] == 0).all() and (phi[:, -1] == 2.5).all()
+
+
+def test_early_stopping():
+    """All trees of a booster count, and those up to the best round of an XGBModel: as in their predict."""
+    X, y = any_table()
+    model = xgboost.XGBRegressor(n_estimators=200, early_stopping_rounds=3, learning_rate=0.5, n_jobs=1)
+    model.fit(X[:500], y[:500], eval_set=[(X[500:], y[500:])], verbose=False)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    assert additivity_error(contributions(model, X), model.predict(X)) < 1e-5
+    booster = model.get_booster()
+    assert additivity_error(contributions(booster, X), booster.predict(xgboost.DMatrix(X))) < 1e-5
+
+
+def test_few_rows_of_deep_trees(monkeypatch):
+    """Where building tables would take longer than the rows are worth, xgboost answers."""
+    X, y = any_table()
+    booster = xgboost.train({"max_depth": 12, "nthread": 1, "min_child_weight": 0}, xgboost.DMatrix(X, y), 30)
+    expected = by_xgboost(booster, X[:1])
+    monkeypatch.setattr(shap_tables.TableExplainer, "contributions", None)
+    assert np.array_equal(contributions(booster, X[:1]), expected)
 
 
 def test_no_rows():
