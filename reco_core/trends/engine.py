@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 
 from ..progress import SILENT, Progress
+from .methods import TrendTest, positions
+from .theil_sen import normal_quantile
+from .variants import LEVEL, PLAIN
 
 MOST_SORTED = 1000  # pairs up to which sorting all slopes is faster than bracketing them
 SAMPLE = 512
@@ -55,8 +59,7 @@ class Layout:
 
 
 def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: float,
-                seasons: Optional[np.ndarray] = None, stretch: Optional[np.ndarray] = None,
-                progress: Progress = SILENT) -> np.ndarray:
+                test: TrendTest = PLAIN, progress: Progress = SILENT) -> np.ndarray:
     """Return slope, mean, interval, S, its variance, and numbers of values and pairs of every pixel.
 
     Parameters
@@ -68,10 +71,7 @@ def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: f
         Fewest values of a pixel.
     z_level : float
         Standard score of the ends of the interval.
-    seasons : array of int of shape (time,), optional
-        Only values of the same season are compared.
-    stretch : array of shape (pixels,), optional
-        Factor of the variance where the interval of the slope is taken; 1 where absent.
+    test : TrendTest
 
     Returns
     -------
@@ -79,26 +79,63 @@ def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: f
         With the columns that `kernels` names; NaN in a pixel with too few values.
     """
     from .kernels import COLUMNS
-    from .lanes import bracketed_trends, sorted_trends
 
-    layout = Layout.of(times, np.zeros(times.size, dtype=int) if seasons is None else seasons)
-    factor = np.ones(values.shape[1]) if stretch is None else stretch
+    places = positions(times)
+    layout = Layout.of(times, places % test.season if test.seasonal else np.zeros(times.size, dtype=int))
     table = np.empty((values.shape[1], COLUMNS))
-    fewest = max(min_n, 2)
+    step = pixels_per_task(times.size)
 
     def work(start: int) -> None:
         part = slice(start, start + step)
         rows = padded(values[:, part], layout.order)
-        if layout.sorts_all:
-            sorted_trends(rows, layout.groups, layout.first, layout.second, layout.spans, layout.network, fewest,
-                          z_level, factor[part], table[part])
-        else:
-            bracketed_trends(rows, layout.groups, layout.first, layout.second, layout.spans, layout.sampled,
-                             layout.network, fewest, z_level, factor[part], table[part])
+        run = partial(_run, layout=layout, fewest=max(min_n, 2), z_level=z_level)
+        run(rows, np.ones(len(table[part])), table[part])
+        if test.method not in ("plain", "seasonal"):
+            stretch = _correct(rows, places[layout.order], times - times[0], places, test, table[part])
+            _stretch_intervals(rows, stretch, table[part], run)
 
-    step = pixels_per_task(times.size)
     in_threads(work, range(0, values.shape[1], step), progress)
     return table
+
+
+def _run(rows: np.ndarray, stretch: np.ndarray, out: np.ndarray, *, layout: Layout, fewest: int,
+         z_level: float) -> None:
+    """Fill `out` with the trends of padded rows; the interval is that of the variance times `stretch`."""
+    from .lanes import bracketed_trends, sorted_trends
+
+    pairs = (layout.first, layout.second, layout.spans)
+    if layout.sorts_all:
+        sorted_trends(rows, layout.groups, *pairs, layout.network, fewest, z_level, stretch, out)
+    else:
+        bracketed_trends(rows, layout.groups, *pairs, layout.sampled, layout.network, fewest, z_level, stretch, out)
+
+
+def _correct(rows: np.ndarray, row_places: np.ndarray, since: np.ndarray, places: np.ndarray, test: TrendTest,
+             table: np.ndarray) -> np.ndarray:
+    """Change the table to what the test says; return the factor of the variance of each pixel."""
+    from . import corrections
+
+    code = {"hamed_rao": corrections.HAMED_RAO, "yue_wang": corrections.YUE_WANG, "tfpw": corrections.TFPW,
+            "prewhitening": corrections.PREWHITENING, "seasonal_covariance": corrections.COVARIANCE}[test.method]
+    season = max(test.season, 1)
+    length = -(-(int(places[-1]) + 1) // season) * season  # whole cycles
+    spread = np.interp(np.arange(length), places, since)
+    stretch = np.empty(len(table))
+    corrections.correct(rows, row_places, spread, code, season, test.lags, test.floor, test.always,
+                        normal_quantile(0.5 + LEVEL / 2), table, stretch)
+    return stretch
+
+
+def _stretch_intervals(rows: np.ndarray, stretch: np.ndarray, table: np.ndarray, run: Callable[..., None]) -> None:
+    """Take the interval of the slope by the variance of the test, where that is another one."""
+    from .kernels import COLUMNS, HIGH, LOW
+
+    chosen = np.flatnonzero(stretch != 1.0)
+    if chosen.size:
+        again = np.empty((chosen.size, COLUMNS))
+        run(padded(rows[:, chosen]), stretch[chosen], again)
+        for column in (LOW, HIGH):
+            table[chosen, column] = again[:, column]
 
 
 def pixels_per_task(length: int) -> int:
@@ -106,12 +143,12 @@ def pixels_per_task(length: int) -> int:
     return max(64, min(2048, (1 << 20) // length // 64 * 64))
 
 
-def padded(values: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return time steps in this order as float64, NaN where missing, with room for a last incomplete block of pixels."""
+def padded(values: np.ndarray, order: Any = slice(None)) -> np.ndarray:
+    """Return time steps in this order as float64, NaN where missing, with room for a last incomplete block."""
     from .vectors import LANES
 
     pixels = values.shape[1]
-    rows = np.full((order.size, -(-pixels // LANES) * LANES + LANES), np.nan)
+    rows = np.full((len(values), -(-pixels // LANES) * LANES + LANES), np.nan)
     rows[:, :pixels] = values[order]
     rows[~np.isfinite(rows)] = np.nan
     return rows

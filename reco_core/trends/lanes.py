@@ -8,7 +8,7 @@ are selected among what was kept. Where the bracket missed one of them, the pixe
 itself from all its slopes. Either way the result is that of sorting, to the last bit.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, assignment"
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from ..deps import jit
-from .kernels import COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE, select, select_even, tie_term
+from .kernels import COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE, select_even, tie_term
 from .vectors import LANES, exchange, gather, slope, tally
 
 CHUNK = 256
@@ -139,7 +139,7 @@ def brackets(block, first, second, spans, sampled, network, sample, pairs, plain
 
 @jit
 def keep_inside(slopes, size, low, high, kept, number):
-    """Append the slopes of a chunk that lie between `low` and `high` to those kept of each pixel, while there is room."""
+    """Append the slopes of a chunk that lie between `low` and `high` to those kept of a pixel, while there is room."""
     for r in range(LANES):
         if number[r] + size > kept.shape[1]:
             number[r] = kept.shape[1]
@@ -166,15 +166,14 @@ def all_slopes(block, lane, first, second, spans, slopes):
 
 
 @jit
-def choose(slopes, number, below, bottom, top, pairs, low, high, result):
-    """Write median, low and high end from the slopes kept, those between `bottom` and `top`; False if in vain.
+def choose(slopes, number, below, bottom, top, pairs, low_rank, high_rank, result):
+    """Write median, low and high end from the slopes kept; False if in vain.
 
-    `below` slopes are smaller than these.
+    They lie between `bottom` and `top`, and `below` others are smaller.
     """
     middle = (pairs >> 1) - below
     lower = middle if pairs & 1 else middle - 1
-    low -= below
-    high -= below
+    low, high = low_rank - below, high_rank - below
     if low < 0 or lower < 0 or high >= number or middle >= number:
         return False
     upper, first = select_even(slopes, 0, number - 1, middle, bottom, top)

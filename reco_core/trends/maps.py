@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..progress import SILENT, Progress
 from .annual import decimal_years
 from .engine import trend_table
 from .mann_kendall import EXACT_LIMIT, exact_p, normal_p, standard_score
+from .methods import TrendTest
 from .theil_sen import normal_quantile
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ SMALL_MEAN = 1e-6
 
 
 def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95, engine: str = "own",
-               exact: bool = False, progress: Progress = SILENT) -> dict[str, np.ndarray]:
+               exact: bool = False, method: Union[str, TrendTest] = "plain", season: int = 12,
+               progress: Progress = SILENT) -> dict[str, np.ndarray]:
     """Theil-Sen slope and Mann-Kendall test of every pixel.
 
     Parameters
@@ -38,7 +40,11 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
     engine : {"own", "reference"}
         reference runs pymannkendall pixel by pixel; it needs evenly spaced times (gaps are allowed).
     exact : bool
-        p from the exact distribution of S where there are at most 10 values and no ties.
+        p of the plain test from the exact distribution of S where there are at most 10 values and no ties.
+    method : str or TrendTest
+        The test, one of `methods.METHODS`, or a test with settings of its own.
+    season : int
+        Length of the season cycle in time steps, for the seasonal methods.
 
     Returns
     -------
@@ -65,14 +71,15 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
         raise ValueError("times must increase")
     if engine not in ENGINES:
         raise ConfigError(f"There is no trend engine '{engine}'", "Use one of: " + ", ".join(ENGINES))
+    test = method if isinstance(method, TrendTest) else TrendTest(method, season)
     flat, z_level = cube.reshape(axis.size, -1), normal_quantile(0.5 + level / 2)
     if engine == "reference":
         from .reference import reference_rows
 
-        table = reference_rows(flat.T, axis, min_n, z_level, progress)
+        table = reference_rows(flat.T, axis, min_n, z_level, test, progress)
     else:
-        table = trend_table(flat, axis, min_n=min_n, z_level=z_level, progress=progress)
-    maps = _named(table, exact)
+        table = trend_table(flat, axis, min_n=min_n, z_level=z_level, test=test, progress=progress)
+    maps = _named(table, exact and test.method == "plain")
     return {name: column.reshape(cube.shape[1:]) for name, column in maps.items()}
 
 

@@ -2,7 +2,9 @@
 
 pymannkendall leaves missing values out of S and of its variance, and takes the positions in
 the series as times of the slopes, so gaps keep their length. It knows no other times: a series
-with missing years is therefore first put on an axis without gaps. The ends of the confidence
+with missing years is therefore first put on an axis without gaps. Its tests that reckon with
+autocorrelation take values on both sides of a gap for neighbours, and its seasonal test with
+covariances knows no gaps at all (p is NaN there); ours keep the length of gaps. The ends of the confidence
 interval are not part of pymannkendall; they are computed here from the sorted slopes.
 """
 
@@ -16,33 +18,61 @@ from ..deps import need
 from ..errors import ConfigError
 from ..progress import Progress
 from .kernels import COLUMNS, COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE
+from .methods import CHANGES_VARIANCE, TrendTest
 from .theil_sen import interval_ranks
+from .variants import autocorrelation, significant
 
 
-def reference_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: float,
+def reference_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: float, test: TrendTest,
                    progress: Progress) -> np.ndarray:
     """Return the table of `engine.trend_table`, made with pymannkendall."""
-    pymannkendall = need("pymannkendall")
-    positions, spacing = even_axis(times)
+    places, spacing = even_axis(times)
+    season = test.season if test.seasonal else 1
     table = np.full((len(rows), COLUMNS), np.nan)
-    series = np.full(positions[-1] + 1, np.nan)
+    series = np.full(places[-1] + 1, np.nan)
     for row, values in enumerate(rows):
         if row % 64 == 0:
             progress(row / len(rows))
         finite = np.isfinite(values)
         count = int(finite.sum())
-        table[row, COUNT], table[row, PAIRS] = count, count * (count - 1) / 2
-        if count < max(min_n, 2):
+        table[row, COUNT] = count
+        series[places] = np.where(finite, values, np.nan)
+        slopes = _slopes(series, season) / spacing
+        table[row, PAIRS] = slopes.size
+        if count < max(min_n, 2) or slopes.size == 0:
             continue
-        series[positions] = np.where(finite, values, np.nan)
-        result = pymannkendall.original_test(series)
-        table[row, SLOPE] = result.slope / spacing
+        slope, score, variance, plain = _test(series, test, count)
+        table[row, SLOPE] = slope / spacing / season
         table[row, MEAN] = float(np.mean(values[finite], dtype="float64"))
-        table[row, SCORE] = result.s
-        table[row, VARIANCE] = result.var_s
-        table[row, [LOW, HIGH]] = _interval(values[finite].astype("float64"), times[finite],
-                                            z_level * math.sqrt(result.var_s))
+        table[row, SCORE], table[row, VARIANCE] = score, variance
+        interval = variance if test.method in CHANGES_VARIANCE and np.isfinite(variance) else plain
+        table[row, [LOW, HIGH]] = slopes[list(interval_ranks(slopes.size, z_level * math.sqrt(interval)))]
     return table
+
+
+def _test(series: np.ndarray, test: TrendTest, count: int) -> tuple[float, float, float, float]:
+    """Return slope per step or cycle, S, its variance in this test, and its variance without a correction."""
+    pymannkendall = need("pymannkendall")
+    if test.seasonal:
+        plain = pymannkendall.seasonal_test(series, period=test.season)
+        result = plain if test.method == "seasonal" else pymannkendall.correlated_seasonal_test(series, test.season)
+    else:
+        plain = pymannkendall.original_test(series)
+        result = plain
+    if test.method == "hamed_rao":
+        result = pymannkendall.hamed_rao_modification_test(series, lag=test.highest_lag(count))
+    elif test.method == "yue_wang":
+        result = pymannkendall.yue_wang_modification_test(series, lag=test.highest_lag(count))
+    elif test.method == "prewhitening":
+        result = pymannkendall.pre_whitening_modification_test(series)
+    elif test.method == "tfpw":
+        residuals = series - plain.slope * np.arange(series.size)
+        if test.always or abs(autocorrelation(residuals, 1)) > significant(count):
+            result = pymannkendall.trend_free_pre_whitening_modification_test(series)
+    variance = float(result.var_s)
+    if test.method in CHANGES_VARIANCE:
+        variance = float(np.maximum(variance, test.floor * plain.var_s))
+    return plain.slope, float(result.s), variance, float(plain.var_s)
 
 
 def even_axis(times: np.ndarray) -> tuple[np.ndarray, float]:
@@ -58,7 +88,10 @@ def even_axis(times: np.ndarray) -> tuple[np.ndarray, float]:
     return positions, spacing
 
 
-def _interval(values: np.ndarray, times: np.ndarray, spread: float) -> np.ndarray:
-    first, second = np.triu_indices(values.size, 1)
-    slopes = np.sort((values[second] - values[first]) / (times[second] - times[first]))
-    return slopes[list(interval_ranks(slopes.size, spread))]
+def _slopes(series: np.ndarray, season: int) -> np.ndarray:
+    """Return the slopes per step of all pairs within the seasons, in order."""
+    first, second = np.triu_indices(series.size, 1)
+    within = (second - first) % season == 0
+    first, second = first[within], second[within]
+    slopes = (series[second] - series[first]) / (second - first)
+    return np.asarray(np.sort(slopes[np.isfinite(slopes)]))
