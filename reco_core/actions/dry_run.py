@@ -105,8 +105,8 @@ def _disk_lines(job: MapJob, bands: int, target: Path) -> list[str]:
     journal = f", and as much again for the journal while it runs: {_size(size + kept)} in all" if kept else ""
     place = next(path for path in (target, *target.absolute().parents) if os.path.isdir(path))
     free = shutil.disk_usage(place).free / 1e9
-    lines = [f"Disk: at most {_size(size)} for {bands} bands (usually {_size(COMPRESSED * size)}, compressed){journal}; "
-             f"{_size(free)} are free"]
+    lines = [f"Disk: at most {_size(size)} for {bands} bands (usually {_size(COMPRESSED * size)}, compressed){journal}"
+             f"; {_size(free)} are free"]
     if free < size + kept:
         lines.append("There may not be enough room on the disk")
     return lines
