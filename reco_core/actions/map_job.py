@@ -8,7 +8,8 @@ from typing import Any, Mapping, Optional
 import numpy as np
 import xarray as xr
 
-from ..errors import GridError
+from ..device import resolve
+from ..errors import ConfigError, GridError
 from ..explain.engine import Engine, rows_for
 from ..inference.job import MapJob
 from ..inference.pieces import Product
@@ -16,7 +17,8 @@ from ..inference.series import SeriesJob, SeriesReader
 from ..io.artifact import model_id
 from ..io.rasters.geotiff import read_series
 from ..progress import SILENT, Progress
-from ..trends import AnnualSeries
+from ..trends import AnnualSeries, TrendTest
+from ..trends.methods import usual_season
 from ..vocabulary.calendar import parse_period, step_label
 from . import products
 from .class_support import CLASS_SUPPORT, grades
@@ -37,15 +39,32 @@ class TrendSpec:
     annual: str
     min_years: int
     engine: str = "own"
+    method: str = "plain"
+    season: int = 0
+    device: str = "cpu"
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> TrendSpec:
-        """Return what the parameters of a step say."""
-        return cls(values["annual"], values["min_years"], values["engine"])
+    def of(cls, values: Mapping[str, Any], progress: Progress = SILENT) -> TrendSpec:
+        """Return what the parameters of a step say; where `method` is a model, the test is its `trend_method`."""
+        prefix = "trend_" if "trend_method" in values else ""
+        place = resolve(values["device"], "torch", progress) if values["engine"] == "torch" else "cpu"
+        return cls(values["annual"], values["min_years"], values["engine"], values[f"{prefix}method"],
+                   values[f"{prefix}season"], place)
 
     def product(self, times: np.ndarray, time_step: str) -> products.Trend:
-        """Return the product for a series with these time steps."""
-        return products.Trend(AnnualSeries(times, time_step, self.annual), self.min_years, self.engine)
+        """Return the product for a series with these time steps.
+
+        Raises
+        ------
+        ConfigError
+            The method compares values of the same season, and the series has one value a year.
+        """
+        years = AnnualSeries(times, time_step, self.annual)
+        test = TrendTest(self.method, self.season or usual_season(time_step))
+        if test.seasonal and years.annual:
+            raise ConfigError(f"The method '{self.method}' compares values of the same season, and annual="
+                              f"{self.annual} leaves one value a year", "Choose annual=none, or another method")
+        return products.Trend(years, self.min_years, self.engine, test, self.device)
 
 
 @dataclass(frozen=True)

@@ -63,17 +63,18 @@ def _maps(run: MapRun, keeping: Keeping, progress: Progress) -> dict[str, Any]:
             "details": run.details()}
 
 
-def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Optional[str], memory: float,
-          resume: bool, cluster: Optional[str], output: str, progress: Progress) -> dict[str, Any]:
+def trend(*, estimate: str, period: Optional[str], memory: float, resume: bool, cluster: Optional[str],
+          output: str, progress: Progress, **how: Any) -> dict[str, Any]:
     """Map the trend of a raster with a band per time step."""
-    source, spec = SeriesSource(estimate, period), TrendSpec(annual, min_years, engine)
+    spec = TrendSpec.of(how, progress)
+    source = SeriesSource(estimate, period)
     remote = Remote.of_trend(cluster, source, spec, memory)
     series = source.open()
     job = series_job(series, spec, memory)
     product = job.products[0]
     assert isinstance(product, Trend)
     years = product.series
-    lines = too_few(years, min_years)
+    lines = too_few(years, spec.min_years)
     if lines:
         raise SampleError(lines[0], "Give a longer series, or a smaller min_years")
     unit = annual_unit(str(series.attrs.get("units", "")), years.how, str(series.attrs["time_step"]))
@@ -82,26 +83,22 @@ def trend(*, estimate: str, annual: str, min_years: int, engine: str, period: Op
     keeping = Keeping("trend", {"estimate": estimate}, {"made": asdict(spec), "period": period},
                       beside("trend", output), resume=resume, remote=remote)
     with MapFiles(Grid.of(series), tags) as files:
-        open_trend(files, output, unit, years, min_years)
+        open_trend(files, output, unit, product)
         keeping.carry_out(job, files, progress)
         if product.valid == 0:
-            raise GridError(f"No pixel of '{estimate}' has {min_years} valid {_values(years)}",
+            raise GridError(f"No pixel of '{estimate}' has {spec.min_years} valid {_values(years)}",
                             "Give a longer series, or a smaller min_years")
     keeping.done()
-    return {"output": output, "summary": trend_lines(product), "citations": [SEN, KENDALL]}
+    return {"output": output, "summary": trend_lines(product), "citations": product.test.citations}
 
 
-SEN = "Sen, P. K. (1968). J. Am. Stat. Assoc. 63, 1379-1389. doi:10.1080/01621459.1968.10480934"
-KENDALL = "Mann, H. B. (1945). Econometrica 13, 245-259. doi:10.2307/1907187"
-
-
-def open_trend(files: MapFiles, path: str, unit: str, years: AnnualSeries, min_years: int) -> None:
+def open_trend(files: MapFiles, path: str, unit: str, product: Trend) -> None:
     """Open the raster of a trend: slope, relative slope, p, low and high end of the interval, number of values."""
-    units = trend_units(unit)
+    units, years = trend_units(unit), product.series
     first, last = (f"{time:.{0 if years.annual else 3}f}" for time in years.times[[0, -1]])
     files.open(path, TREND_BANDS, name=TREND, unit=units, style=Style("diverging", "Trend", units[0], bands=(1,)),
-               PERIOD=f"{first}/{last}", ANNUAL=years.how, MIN_YEARS=str(min_years),
-               METHOD="Theil-Sen slope, Mann-Kendall test, 95 % interval")
+               PERIOD=f"{first}/{last}", ANNUAL=years.how, MIN_YEARS=str(product.min_years),
+               METHOD=f"Theil-Sen slope, {product.test.text}, 95 % interval")
 
 
 def too_few(years: AnnualSeries, min_years: int) -> list[str]:
@@ -122,7 +119,7 @@ def trend_lines(product: Trend) -> list[str]:
     """Return lines for the user."""
     years = product.series
     lines = [f"Trend of {product.valid} pixels over {years.kept} {_values(years)}, {years.times[0]:.0f} to "
-             f"{years.times[-1]:.0f}"]
+             f"{years.times[-1]:.0f}; {product.test.text}", product.field.line()]
     if product.filled:
         lines.append(f"Values of a pixel and year with up to a quarter of the time steps filled: {product.filled} "
                      "(with the pixel's mean of the same month)")

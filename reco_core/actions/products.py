@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -12,8 +13,9 @@ from ..inference.grid import look_up
 from ..inference.job import Estimates
 from ..inference.pieces import Piece, Product, Record
 from ..inference.tiles import Tile
-from ..trends import AnnualSeries, trend_maps
+from ..trends import AnnualSeries, FieldSignificance, TrendTest, trend_maps
 from ..trends.maps import NAMES as TREND_NAMES
+from ..trends.variants import PLAIN
 from .class_support import CLASS_SUPPORT
 
 # an estimate below 1 g C m-2 month-1, or as much per another time step, has no relative spread
@@ -213,11 +215,15 @@ class Trend(Product):
 
     output = "trend"
 
-    def __init__(self, series: AnnualSeries, min_years: int, engine: str = "own") -> None:
-        self.series, self.min_years, self.engine = series, min_years, engine
+    def __init__(self, series: AnnualSeries, min_years: int, engine: str = "own", test: TrendTest = PLAIN,
+                 device: str = "cpu") -> None:
+        self.series, self.min_years, self.test = series, min_years, test
+        self.compute = partial(trend_maps, times=series.times, min_n=min_years, engine=engine, method=test,
+                               device=device)
         self.per_pixel = series.bytes_per_pixel + 8.0 * 10
         self.valid = self.filled = 0
-        self._found = {"valid": 0, "filled": 0}
+        self.field = FieldSignificance()
+        self._found: Record = {"valid": 0, "filled": 0, "field": self.field.counts}
 
     def begin(self, tile: Tile) -> None:
         """Start with a new tile."""
@@ -234,10 +240,11 @@ class Trend(Product):
     def end(self) -> Iterator[Piece]:
         """Compute the trend of the tile."""
         before = self.series.filled
-        maps = trend_maps(self.series.values(), self.series.times, min_n=self.min_years, engine=self.engine)
+        maps = self.compute(self.series.values())
         bands = np.stack([maps[name].astype("float32") for name in TREND_NAMES])
         bands[-1][maps["n"] == 0] = np.nan
-        self._found = {"valid": int(np.isfinite(maps["slope"]).sum()), "filled": self.series.filled - before}
+        self._found = {"valid": int(np.isfinite(maps["slope"]).sum()), "filled": self.series.filled - before,
+                       "field": FieldSignificance.count(maps["p"])}
         yield Piece(self.output, 0, self._tile.row0, self._tile.col0, bands)
 
     def record(self) -> Record:
@@ -248,6 +255,7 @@ class Trend(Product):
         """Count them."""
         self.valid += int(record["valid"])
         self.filled += int(record["filled"])
+        self.field.add(record["field"])
 
 
 def _bands(output: str, estimates: Estimates, rows: np.ndarray) -> Piece:

@@ -30,7 +30,7 @@ from .map_inputs import MapInputs, open_inputs
 from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSource, MapSpec, TrendSpec
 from .map_remote import Remote
 from .map_run import MapRun
-from .maps import KENDALL, SEN, annual_unit, open_trend, too_few, trend_lines
+from .maps import annual_unit, open_trend, too_few, trend_lines
 from .models import fit_samples, open_on, save_model
 from .products import Trend
 from .record import build_record
@@ -133,7 +133,7 @@ class _Following:
         if not values["trend"]:
             return cls()
         path, usual = Path(values["trend"]), Path(values["folder"]) / get_step(STEP).param("trend").filename
-        spec = TrendSpec.of(values)
+        spec = TrendSpec.of(values, progress)
         reason = too_few(spec.product(inputs.reader.times, inputs.fitted.time_step).series, spec.min_years)
         if reason and path != usual:
             raise SampleError(reason[0], "Give a longer period or a smaller min_years, or leave out trend")
@@ -146,9 +146,8 @@ class _Following:
         """Open the raster of the trend, if there is one."""
         self.product = next((product for product in run.job.products if isinstance(product, Trend)), None)
         if self.product is not None:
-            years = self.product.series
-            unit = annual_unit(run.fitted.target_unit, years.how, run.fitted.time_step)
-            open_trend(run.files, str(self.path), unit, years, self.product.min_years)
+            unit = annual_unit(run.fitted.target_unit, self.product.series.how, run.fitted.time_step)
+            open_trend(run.files, str(self.path), unit, self.product)
 
     def written(self) -> dict[str, str]:
         """Return the path under its name, if there is a trend."""
@@ -164,7 +163,7 @@ class _Following:
 
     def citations(self) -> list[str]:
         """Return what to cite."""
-        return [SEN, KENDALL] if self.product is not None else []
+        return self.product.test.citations if self.product is not None else []
 
     def remove_stale(self) -> None:
         """Remove the trend that an earlier run left where this one made none."""

@@ -72,9 +72,23 @@ TREND_PARAMS = (
     Param("min_years", "integer", "Fewest values", "Pixels with fewer valid values become nodata.",
           default=10, minimum=3, maximum=10000),
     Param("engine", "choice", "Engine",
-          "own is RECO's kernel; reference runs pymannkendall pixel by pixel (slow, for checking).",
-          default="own", choices=("own", "reference"), advanced=True),
+          "own is RECO's kernel; torch computes on a GPU where there is one; reference runs pymannkendall pixel by "
+          "pixel (slow, for checking).",
+          default="own", choices=("own", "reference", "torch"), advanced=True),
 )
+
+TREND_METHOD = Param(
+    "method", "choice", "Test",
+    "plain is the Mann-Kendall test. For series with a yearly cycle (annual=none): seasonal compares values of the "
+    "same season only, seasonal_covariance also reckons with what seasons have in common. For series that remember "
+    "earlier values: hamed_rao and yue_wang widen the variance, prewhitening takes the memory out first, tfpw takes "
+    "it out of what is left beside the trend.",
+    default="plain", choices=("plain", "seasonal", "seasonal_covariance", "hamed_rao", "yue_wang", "prewhitening",
+                              "tfpw"))
+SEASON = Param(
+    "season", "integer", "Length of a cycle",
+    "Time steps in one cycle of the seasonal tests; 0 is a year, such as 12 months.",
+    default=0, minimum=0, maximum=10000, advanced=True)
 
 TITLE = Param("title", "text", "Title", "Title of the report.", default="Respiration of a region")
 
@@ -86,11 +100,11 @@ MAP_STEPS = (
          "Map how much each driver contributes to the estimate (exact Shapley values).",
          params=MAP_PARAMS, outputs=(*EXPLAIN_OUTPUTS, FOLDER), tags=("shap", "contribution"), can_rehearse=True),
     Step("trend", "Trend of a raster series", GROUP_TRENDS,
-         "Theil-Sen slope and Mann-Kendall test of every pixel.",
+         "Theil-Sen slope and Mann-Kendall test of every pixel, with seasons or autocorrelation if asked for.",
          params=(
              Param("estimate", "estimate", "Raster series",
                    "A raster with a band per time step, such as the output of predict."),
-             *TREND_PARAMS, PERIOD, MEMORY, RESUME, CLUSTER),
+             TREND_METHOD, *TREND_PARAMS, SEASON, PERIOD, MEMORY, DEVICE, RESUME, CLUSTER),
          outputs=(replace(TREND_OUTPUT, name="output"),),
          tags=("theil-sen", "mann-kendall"), can_rehearse=True),
     Step("estimate_region", "Respiration of a region", GROUP_MAPS,
@@ -105,6 +119,8 @@ MAP_STEPS = (
                        help="Which model to fit where none is given.") if param.name == "model"
                else replace(param, advanced=True) for param in FIT_PARAMS[1:] if param not in (PROCESSES, DEVICE)),
              *TREND_PARAMS,
+             replace(TREND_METHOD, name="trend_method", title="Test of the trend", advanced=True),
+             replace(SEASON, name="trend_season"),
              replace(TITLE, advanced=True),
              MEMBERS, MEMORY, PROCESSES, DEVICE, RESUME, CLUSTER),
          outputs=(*ESTIMATE_OUTPUTS, *EXPLAIN_OUTPUTS, replace(TREND_OUTPUT, optional=True), FOLDER),

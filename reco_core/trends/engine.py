@@ -14,6 +14,7 @@ import numpy as np
 from ..progress import SILENT, Progress
 from .methods import TrendTest, positions
 from .theil_sen import normal_quantile
+from .torch_engine import torch_run
 from .variants import LEVEL, PLAIN
 
 MOST_SORTED = 1000  # pairs up to which sorting all slopes is faster than bracketing them
@@ -59,7 +60,7 @@ class Layout:
 
 
 def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: float,
-                test: TrendTest = PLAIN, progress: Progress = SILENT) -> np.ndarray:
+                test: TrendTest = PLAIN, device: str = "", progress: Progress = SILENT) -> np.ndarray:
     """Return slope, mean, interval, S, its variance, and numbers of values and pairs of every pixel.
 
     Parameters
@@ -72,6 +73,8 @@ def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: f
     z_level : float
         Standard score of the ends of the interval.
     test : TrendTest
+    device : str
+        Where torch computes, "cpu" or "cuda"; empty for our own kernels.
 
     Returns
     -------
@@ -83,22 +86,24 @@ def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: f
     places = positions(times)
     layout = Layout.of(times, places % test.season if test.seasonal else np.zeros(times.size, dtype=int))
     table = np.empty((values.shape[1], COLUMNS))
-    step = pixels_per_task(times.size)
+    step = pixels_per_task(times.size) * (16 if device else 1)
+    run = partial(own_run, layout=layout, fewest=max(min_n, 2), z_level=z_level)
+    if device:
+        run = partial(torch_run, layout=layout, fewest=max(min_n, 2), z_level=z_level, device=device)
 
     def work(start: int) -> None:
         part = slice(start, start + step)
         rows = padded(values[:, part], layout.order)
-        run = partial(_run, layout=layout, fewest=max(min_n, 2), z_level=z_level)
         run(rows, np.ones(len(table[part])), table[part])
         if test.method not in ("plain", "seasonal"):
             stretch = _correct(rows, places[layout.order], times - times[0], places, test, table[part])
             _stretch_intervals(rows, stretch, table[part], run)
 
-    in_threads(work, range(0, values.shape[1], step), progress)
+    in_threads(work, range(0, values.shape[1], step), progress, threads=1 if device else 0)
     return table
 
 
-def _run(rows: np.ndarray, stretch: np.ndarray, out: np.ndarray, *, layout: Layout, fewest: int,
+def own_run(rows: np.ndarray, stretch: np.ndarray, out: np.ndarray, *, layout: Layout, fewest: int,
          z_level: float) -> None:
     """Fill `out` with the trends of padded rows; the interval is that of the variance times `stretch`."""
     from .lanes import bracketed_trends, sorted_trends
@@ -154,9 +159,9 @@ def padded(values: np.ndarray, order: Any = slice(None)) -> np.ndarray:
     return rows
 
 
-def in_threads(work: Callable[[int], None], starts: range, progress: Progress) -> None:
-    """Do `work` for each start, on all processors; what is left is given up when one fails."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+def in_threads(work: Callable[[int], None], starts: range, progress: Progress, threads: int = 0) -> None:
+    """Do `work` for each start, on all processors or in so many threads; what is left is given up when one fails."""
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         tasks = [pool.submit(work, start) for start in starts]
         try:
             for done, task in enumerate(tasks):

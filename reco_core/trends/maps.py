@@ -17,14 +17,14 @@ from .theil_sen import normal_quantile
 if TYPE_CHECKING:
     import xarray as xr
 
-ENGINES = ("own", "reference")
+ENGINES = ("own", "reference", "torch")
 NAMES = ("slope", "relative", "p", "low", "high", "n")
 SMALL_MEAN = 1e-6
 
 
 def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95, engine: str = "own",
                exact: bool = False, method: Union[str, TrendTest] = "plain", season: int = 12,
-               progress: Progress = SILENT) -> dict[str, np.ndarray]:
+               device: str = "cpu", progress: Progress = SILENT) -> dict[str, np.ndarray]:
     """Theil-Sen slope and Mann-Kendall test of every pixel.
 
     Parameters
@@ -37,7 +37,7 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
         Pixels with fewer values get NaN (their `n` is kept).
     level : float
         Of the confidence interval of the slope.
-    engine : {"own", "reference"}
+    engine : {"own", "reference", "torch"}
         reference runs pymannkendall pixel by pixel; it needs evenly spaced times (gaps are allowed).
     exact : bool
         p of the plain test from the exact distribution of S where there are at most 10 values and no ties.
@@ -45,6 +45,8 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
         The test, one of `methods.METHODS`, or a test with settings of its own.
     season : int
         Length of the season cycle in time steps, for the seasonal methods.
+    device : {"cpu", "cuda"}
+        Where engine=torch computes.
 
     Returns
     -------
@@ -78,7 +80,8 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
 
         table = reference_rows(flat.T, axis, min_n, z_level, test, progress)
     else:
-        table = trend_table(flat, axis, min_n=min_n, z_level=z_level, test=test, progress=progress)
+        table = trend_table(flat, axis, min_n=min_n, z_level=z_level, test=test,
+                            device=device if engine == "torch" else "", progress=progress)
     maps = _named(table, exact and test.method == "plain")
     return {name: column.reshape(cube.shape[1:]) for name, column in maps.items()}
 
