@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..models.base import Estimate, member_variance
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
-from .shap_tables import TableExplainer
+from .pairs import kinds_of, pairs, to_groups
+from .shap_tables import DEEPEST_MEAN, Keep, TableExplainer
 from .tree_shap import by_xgboost
+from .tree_shap import interactions as plain_interactions
 
 if TYPE_CHECKING:
     from ..models.base import FittedModel, Model
@@ -37,12 +41,15 @@ class Engine:
         Ask the model itself in any case: slow, for checking.
     rows_at_once : int
         Bounds the memory; the results do not depend on it.
+    kept_bytes : int
+        How much of its tables the engine may keep for the next rows; the results do not depend on it.
     """
 
     def __init__(self, fitted: FittedModel, members: str = "all", *, plain: bool = False,
-                 rows_at_once: int = ROWS_AT_ONCE) -> None:
+                 rows_at_once: int = ROWS_AT_ONCE, kept_bytes: int = 0) -> None:
         self.fitted, self.members, self.plain, self.rows_at_once = fitted, members, plain, rows_at_once
         self._known: dict[int, Optional[TableExplainer]] = {}
+        self._keep = Keep(kept_bytes)
 
     def estimate(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
                  progress: Progress = SILENT) -> Estimate:
@@ -69,6 +76,98 @@ class Engine:
         estimate, phi = self._pieces(X, stratum, progress, explain=True)
         assert phi is not None
         return estimate, phi
+
+    def contribution_spread(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
+                            progress: Progress = SILENT) -> np.ndarray:
+        """Return the standard deviation over folds of the contributions and the base value.
+
+        Parameters
+        ----------
+        X, stratum
+            As in `explain`.
+
+        Returns
+        -------
+        array of shape (n, p + 1) [unit of the target]
+            NaN with a single fold.
+        """
+        folds = self.fitted.folds
+        found = _Running((len(X), len(self.fitted.explained) + 1))
+        for number, fold in enumerate(folds):
+            own = Engine(replace(self.fitted, folds=(fold,)), self.members, plain=self.plain,
+                         rows_at_once=self.rows_at_once)
+            own._known, own._keep = self._known, self._keep
+            found.add(own.explain(X, stratum, progress.span(number / len(folds), (number + 1) / len(folds)))[1])
+        return np.sqrt(found.variance())
+
+    def interactions(self, X: np.ndarray, groups: Sequence[str], stratum: Optional[np.ndarray] = None,
+                     progress: Progress = SILENT) -> np.ndarray:
+        """Return what pairs of groups of drivers contribute together to the mean.
+
+        Parameters
+        ----------
+        X, stratum
+            As in `explain`.
+        groups : sequence of text
+            Names of groups of drivers, such as those of `vocabulary.variables.GROUPS`.
+
+        Returns
+        -------
+        array of shape (n, pairs + 1) [unit of the target]
+            In the order of `pairs.pair_names`, the base value last: each row adds up to the mean. NaN where forests
+            miss a driver.
+
+        Raises
+        ------
+        ConfigError
+            The method is not made of trees, or they are too deep for tables.
+        """
+        count, folds = len(groups), self.fitted.folds
+        belongs = np.array([[float(driver.group == group) for group in groups] for driver in self.fitted.explained])
+        result = np.zeros((len(X), len(pairs(count)) + 1))
+        for start in range(0, len(X), self.rows_at_once):
+            at = slice(start, min(start + self.rows_at_once, len(X)))
+            rows = np.ascontiguousarray(X[at], dtype="float32")
+            labels = None if stratum is None else np.asarray(stratum[at]).astype(str)
+            for number, model in enumerate(folds):
+                part = progress.span(start / len(X) + number / len(folds) * len(rows) / len(X),
+                                     start / len(X) + (number + 1) / len(folds) * len(rows) / len(X))
+                result[at] += self._interactions_of(model, rows, labels, belongs, part) / len(folds)
+        return result
+
+    def _interactions_of(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], belongs: np.ndarray,
+                         progress: Progress) -> np.ndarray:
+        """Return the interactions of one model, shape (n, pairs + 1)."""
+        result = np.full((len(rows), len(pairs(belongs.shape[1])) + 1), np.nan)
+        for label, at in _parts(model.route(rows, labels)):
+            own = model.seen(rows[at], label)
+            boosters = model.boosters(label, self.members) if hasattr(model, "boosters") else []
+            trees = [(1 / len(boosters), booster) for booster in boosters] or model.forests(label, self.members)
+            if not trees:
+                raise ConfigError(f"The method '{model.name}' is not made of trees that share nothing but their sum",
+                                  "Interactions are for boosting, forests and their blends: leave them out")
+            columns = model.to_features(np.eye(own.shape[1], own.shape[1] + 1))[:, :-1]
+            kinds, belonging = kinds_of(columns @ belongs)
+            known = np.ones(len(own), dtype=bool) if boosters else np.isfinite(own).all(axis=1)
+            seen = np.ascontiguousarray(own[known], dtype="float32")
+            total = np.zeros((len(seen), len(pairs(len(belonging))) + 1))
+            for number, (weight, one) in enumerate(trees):
+                part = progress.span(number / len(trees), (number + 1) / len(trees))
+                total += weight * self._paired(one, seen, kinds.tolist(), part)
+            found = np.full((len(own), result.shape[1]), np.nan)
+            found[known] = np.column_stack([to_groups(total[:, :-1], belonging), total[:, -1]])
+            result[at] = found
+        return result
+
+    def _paired(self, trees: Any, rows: np.ndarray, kinds: Sequence[int], progress: Progress) -> np.ndarray:
+        tables = None if self.plain else self._tables_of(trees)
+        if tables is not None:
+            return tables.interactions(rows, kinds, progress).astype("float64")
+        progress(0.0)
+        if isinstance(trees, TreeArrays):
+            raise ConfigError(f"Forests of depth {trees.shape_[1]} are too deep for interactions",
+                              f"Fit them with max_depth up to {DEEPEST_MEAN}")
+        return plain_interactions(trees, rows, kinds, plain=True)
 
     def _pieces(self, X: np.ndarray, stratum: Optional[np.ndarray], progress: Progress, *, explain: bool) -> Explained:
         n = len(X)
@@ -140,7 +239,7 @@ class Engine:
     def _tables_of(self, trees: Any) -> Optional[TableExplainer]:
         if id(trees) not in self._known:
             forest = isinstance(trees, TreeArrays)
-            self._known[id(trees)] = TableExplainer.of_mean(trees) if forest else TableExplainer.of(trees)
+            self._known[id(trees)] = (TableExplainer.of_mean if forest else TableExplainer.of)(trees, self._keep)
         return self._known[id(trees)]
 
     def _boosted(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray],
@@ -193,9 +292,9 @@ def _parts(labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:
 
 
 class _Running:
-    """Mean and variance of estimates that come one after the other, each of shape (n,)."""
+    """Mean and variance of estimates that come one after the other, each of the same shape."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int | tuple[int, ...]) -> None:
         self._count, self._total = 0, np.zeros(n)
         self._gaps, self._squares = np.zeros(n), np.zeros(n)  # from the first one: squares of values lose digits
         self._first = np.zeros(n)

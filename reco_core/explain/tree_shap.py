@@ -9,6 +9,7 @@ import numpy as np
 from ..deps import need
 
 SMALLEST_SCALE = 1.0
+PLAIN_NUMBERS = 10_000_000
 
 
 def contributions(booster: Any, X: Any, *, plain: bool = False) -> np.ndarray:
@@ -57,10 +58,50 @@ def contributions(booster: Any, X: Any, *, plain: bool = False) -> np.ndarray:
 
 def by_xgboost(booster: Any, rows: np.ndarray) -> np.ndarray:
     """Return the contributions that xgboost itself finds, shape (n, p + 1) [unit of the target]."""
+    return _asked(booster, rows, pred_contribs=True)
+
+
+def _asked(booster: Any, rows: np.ndarray, **what: bool) -> np.ndarray:
     # a fresh matrix each time: xgboost caches predictions per matrix
     matrix = need("xgboost").DMatrix(rows, feature_names=booster.feature_names, feature_types=booster.feature_types,
                                      enable_categorical=True)
-    return np.asarray(booster.predict(matrix, pred_contribs=True, validate_features=False), dtype="float64")
+    return np.asarray(booster.predict(matrix, validate_features=False, **what), dtype="float64")
+
+
+def interactions(booster: Any, X: Any, kinds: Sequence[int], *, plain: bool = False) -> np.ndarray:
+    """Return what pairs of kinds of features contribute together.
+
+    Parameters
+    ----------
+    booster, X, plain
+        As in `contributions`.
+    kinds : sequence of int, length p
+        The kind of each feature, counted from 0.
+
+    Returns
+    -------
+    array of shape (n, pairs + 1) [unit of the target]
+        For the pairs (0, 0), (0, 1), (1, 1), (0, 2), ... the sum of xgboost's `pred_interactions` over all pairs of
+        a feature of the one and a feature of the other kind, both ways; then the base value.
+
+    References
+    ----------
+    Lundberg, S. M. et al. (2020). Nature Machine Intelligence 2, 56-67. doi:10.1038/s42256-019-0138-9
+    """
+    from .forest import read_forest
+    from .pairs import from_matrix
+    from .shap_tables import TableExplainer
+
+    found = _booster(booster)
+    rows = np.ascontiguousarray(X, dtype="float32")
+    forest = None if plain else read_forest(found)
+    tables = None if forest is None else TableExplainer.worth(forest, len(rows))
+    if tables is not None:
+        return tables.interactions(rows, kinds).astype("float64")
+    at_once = max(1, PLAIN_NUMBERS // (rows.shape[1] + 1) ** 2)
+    parts = [from_matrix(_asked(found, rows[at:at + at_once], pred_interactions=True), kinds)
+             for at in range(0, max(1, len(rows)), at_once)]
+    return np.concatenate(parts)
 
 
 def _booster(model: Any) -> Any:

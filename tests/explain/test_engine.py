@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from reco_core.actions.models import fit_samples
-from reco_core.errors import Cancelled
+from reco_core.errors import Cancelled, ConfigError
 from reco_core.explain import engine as engine_module
 from reco_core.explain.engine import Engine, bytes_per_row, rows_for
+from reco_core.explain.pairs import pairs
 from reco_core.explain.tree_shap import additivity_error
 from reco_core.models.ensemble import Recipe
 from reco_core.progress import Progress
+from reco_core.vocabulary.variables import GROUPS
 from small_world import NAMES, small_drivers, small_model, small_samples
 from wide_world import MODELS, SETTINGS, wide_samples
 
@@ -75,7 +77,7 @@ def test_falls_back_to_xgboost(monkeypatch):
     """Trees that tables cannot hold are left to xgboost, with the same result."""
     fitted, X = small_model(), rows(100)
     expected = Engine(fitted).explain(X)
-    monkeypatch.setattr(engine_module.TableExplainer, "of", lambda booster: None)
+    monkeypatch.setattr(engine_module.TableExplainer, "of", lambda booster, keep: None)
     found = Engine(fitted).explain(X)
     assert all(np.array_equal(one, other) for one, other in zip(found[0], expected[0]))
     np.testing.assert_allclose(found[1], expected[1], atol=1e-4)
@@ -136,6 +138,51 @@ def test_cancel_and_progress(what):
     assert seen == sorted(seen) and seen[-1] == pytest.approx(1)
     with pytest.raises(Cancelled):
         getattr(Engine(fitted), what)(X, progress=Progress(stopped=lambda: True))
+
+
+@pytest.mark.parametrize("members", ["all", "one_per_fold"])
+@pytest.mark.parametrize("recipe", [Recipe("causal_xgboost", seeds=(1, 2), settings="n_estimators=15"),
+                                    Recipe("rf", settings="n_estimators=8,max_depth=5", seeds=(1,))])
+def test_interactions(members, recipe):
+    """What groups do alone and together adds up to the estimate; halves of it to what each group contributes."""
+    fitted, X = fit_samples(small_samples(), recipe, folds=2, processes=1), rows(200)
+    engine = Engine(fitted, members)
+    found, (estimate, phi) = engine.interactions(X, GROUPS), engine.explain(X)
+    np.testing.assert_allclose(found.sum(axis=1), estimate.mean, rtol=1e-5)
+    for number, group in enumerate(GROUPS):
+        own = [k for k, driver in enumerate(fitted.explained) if driver.group == group]
+        half = sum(found[:, lane] / (1 if a == b else 2) for lane, (a, b) in enumerate(pairs(3)) if number in (a, b))
+        np.testing.assert_allclose(half, phi[:, own].sum(axis=1), atol=1e-4)
+    assert np.array_equal(Engine(fitted, members, rows_at_once=7).interactions(X, GROUPS), found)
+    if recipe.name == "causal_xgboost":
+        np.testing.assert_allclose(Engine(fitted, members, plain=True).interactions(X, GROUPS), found, atol=1e-3)
+
+
+def test_no_interactions_without_trees():
+    """Equations and networks are refused by name."""
+    with pytest.raises(ConfigError, match="lloyd_taylor"):
+        Engine(small_model("lloyd_taylor")).interactions(rows(10), GROUPS)
+
+
+def test_spread_of_contributions():
+    """The standard deviation over folds of what each fold's model says."""
+    fitted, X = small_model(), rows(50)
+    found = Engine(fitted).contribution_spread(X)
+    each = [Engine(replace(fitted, folds=(fold,))).explain(X)[1] for fold in fitted.folds]
+    np.testing.assert_allclose(found, np.std(each, axis=0, ddof=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("kept_bytes", [1, 300_000, 10**9])
+def test_kept_tables_do_not_matter(kept_bytes):
+    """Tables that are kept for the next rows, all or some of them, give the same bits."""
+    fitted, X = small_model(), rows(90)
+    engine = Engine(fitted, rows_at_once=30, kept_bytes=kept_bytes)
+    first, again = engine.explain(X), engine.explain(X)
+    expected = Engine(fitted).explain(X)
+    for found in (first, again):
+        assert np.array_equal(found[0].mean, expected[0].mean) and np.array_equal(found[1], expected[1])
+    kept = sum(table.nbytes for tables in engine._known.values() for table in tables._kept.values())
+    assert kept <= kept_bytes and (kept > 0) == (kept_bytes > 1)
 
 
 @pytest.mark.parametrize("folds", [3, 100])
