@@ -32,7 +32,7 @@ OWNERS = {
     "matplotlib": ("reco_core/report/",),
     "jinja2": ("reco_core/report/",),
     "pymannkendall": ("reco_core/trends/",),
-    "torch": ("reco_core/models/", "reco_core/explain/neural.py", "reco_core/trends/torch_engine.py",
+    "torch": ("reco_core/models/", "reco_core/explain/torch_tables.py", "reco_core/trends/torch_engine.py",
               "reco_core/device.py"),
     "dask": ("reco_core/inference/cluster.py",),
     "distributed": ("reco_core/inference/cluster.py",),

@@ -101,6 +101,7 @@ class Segment:
 
     edges, edge_start, scales, buckets (see `bin_rows`) and column_start belong to `features`; column, limit,
     shift and step to the tests of the segment's groups, which begin at `test_start` (by group of the forest).
+    `kept` are the numbers of its thresholds among all of the forest.
     """
 
     trees: tuple[int, int]
@@ -115,11 +116,16 @@ class Segment:
     limit: np.ndarray
     shift: np.ndarray
     step: np.ndarray
+    kept: np.ndarray
 
     @property
     def columns(self) -> int:
         """Number of columns of bins."""
         return int(self.column_start[-1])
+
+    def position(self, feature: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+        """Return the position of thresholds of the forest among those that the segment knows of each feature."""
+        return np.searchsorted(self.kept, threshold) - self.edge_start[np.searchsorted(self.features, feature)]
 
 
 def segments(forest: Forest, groups: Groups) -> list[Segment]:
@@ -167,7 +173,7 @@ def _segment(forest: Forest, groups: Groups, trees: tuple[int, int]) -> Segment:
     return Segment(trees, features.astype("int64"), edges, begin.astype("int64"), scales, buckets, column_start,
                    groups.test_start - groups.test_start[first],
                    (column_start[place] + within // PER_COLUMN).astype("int64"), limit.astype("uint8"),
-                   shift.astype("uint8"), (groups.test_step[tests] % 65536).astype("uint16"))
+                   shift.astype("uint8"), (groups.test_step[tests] % 65536).astype("uint16"), wanted)
 
 
 def _buckets(edges: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -97,8 +97,8 @@ class TableExplainer:
         self.depth = int(deepest)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             self.groups = Groups.of(forest, lambda work, parts: list(pool.map(work, parts)))
-        self._pass_start, self._pass_of_tree = _passes(self.groups.per_tree)
-        self._table_start = np.concatenate([[0], np.cumsum(self.groups.entries)]).astype("int64")
+        self.pass_start, self._pass_of_tree = _passes(self.groups.per_tree)
+        self.table_start = np.concatenate([[0], np.cumsum(self.groups.entries)]).astype("int64")
         points, weights = np.polynomial.legendre.leggauss((self.groups.longest_way + 1) // 2 or 1)
         self._points, self._weights = (points + 1) / 2, weights / 2
         self._segments: Optional[list[Segment]] = None
@@ -143,14 +143,12 @@ class TableExplainer:
 
     def explain(self, X: np.ndarray, progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
         """Return contributions with base value, shape (n, p + 1), and the estimate, shape (n,) [unit of the target]."""
-        rows = self._rows(X)
+        rows = self.rows(X)
         phi = np.zeros((len(rows), self.forest.features + 1), dtype="float32")
         estimate = np.full(len(rows), self.forest.base_score, dtype="float32")
-        for segment in self._plan():
+        for segment in self.plan():
             count = len(segment.features)
-            of = np.zeros(self.forest.features, dtype="int64")
-            of[segment.features] = np.arange(count)
-            sums = self._sums(rows, segment, Lanes(_whole(count + 1), count, 0, of), estimate, progress)
+            sums = self._sums(rows, segment, self.lanes(segment), estimate, progress)
             phi[:, segment.features] += sums[:, :count]
             estimate = sums[:, count].copy()
         phi[:, -1] = self.base_value
@@ -158,10 +156,10 @@ class TableExplainer:
 
     def estimate(self, X: np.ndarray, progress: Progress = SILENT) -> np.ndarray:
         """Return the estimate alone, shape (n,) [unit of the target]: the same as `Booster.inplace_predict`."""
-        rows = self._rows(X)
+        rows = self.rows(X)
         estimate = np.full(len(rows), self.forest.base_score, dtype="float32")
         of = np.zeros(self.forest.features, dtype="int64")
-        for segment in self._plan():
+        for segment in self.plan():
             estimate = self._sums(rows, segment, Lanes(1, 0, -1, of), estimate, progress)[:, 0]
         return estimate
 
@@ -181,24 +179,32 @@ class TableExplainer:
             pairs of a feature of the one and a feature of the other kind, both ways; then the base value. Each
             row adds up to the estimate.
         """
-        rows = self._rows(X)
+        rows = self.rows(X)
         of = np.asarray(kinds, dtype="int64")
         count = int(of.max(initial=0)) + 1
         pairs = count * (count + 1) // 2
         result = np.zeros((len(rows), pairs + 1), dtype="float32")
         estimate = np.zeros(len(rows), dtype="float32")
-        for segment in self._plan():
+        for segment in self.plan():
             result[:, :-1] += self._sums(rows, segment, Lanes(_whole(pairs + 1), pairs, pairs, of), estimate,
                                          progress)[:, :pairs]
         result[:, -1] = self.base_value
         return result
 
-    def _plan(self) -> list[Segment]:
+    def lanes(self, segment: Segment) -> Lanes:
+        """Return what the lanes of tables of contributions hold: the features of a segment, then the estimate."""
+        of = np.zeros(self.forest.features, dtype="int64")
+        of[segment.features] = np.arange(len(segment.features))
+        return Lanes(_whole(len(segment.features) + 1), len(segment.features), 0, of)
+
+    def plan(self) -> list[Segment]:
+        """Return the forest as runs of trees that are added up together."""
         if self._segments is None:
             self._segments = segments(self.forest, self.groups)
         return self._segments
 
-    def _rows(self, X: np.ndarray) -> np.ndarray:
+    def rows(self, X: np.ndarray) -> np.ndarray:
+        """Return rows in single precision, after checking that they are of these trees."""
         rows = np.ascontiguousarray(X, dtype="float32")
         features = self.forest.features
         if rows.ndim != 2 or rows.shape[1] != features:
@@ -212,12 +218,11 @@ class TableExplainer:
         bins = np.empty((blocks, segment.columns, ROWS_PER_BLOCK), dtype="uint8")
         out = _aligned(blocks * ROWS_PER_BLOCK * lanes.count).reshape(-1, lanes.count)
         out[:len(rows), lanes.estimate] = estimate
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            _run(pool, self._bin_tasks(rows, segment, bins), progress)
-            for first, last in self._chunks(segment, lanes.count):
-                table = self._tables(first, last, lanes, pool, progress)
-                _run(pool, self._add_tasks(bins, segment, first, last, table, lanes.count, out.reshape(-1)), progress)
-                progress(last / (len(self._pass_start) - 1))
+        _run(self._bin_tasks(rows, segment, bins), progress)
+        for first, last in self.chunks(segment, TABLE_BYTES // lanes.count):
+            table = self.tables(first, last, lanes, progress)
+            _run(self._add_tasks(bins, segment, first, last, table, lanes.count, out.reshape(-1)), progress)
+            progress(last / (len(self.pass_start) - 1))
         return out[:len(rows)]
 
     def _bin_tasks(self, rows: np.ndarray, segment: Segment, bins: np.ndarray) -> Iterator[Task]:
@@ -228,10 +233,10 @@ class TableExplainer:
             yield partial(bin_rows, part, segment.features, segment.edges, segment.edge_start, segment.scales,
                           segment.buckets, segment.column_start, bins[at:at + BLOCKS_PER_TASK])
 
-    def _chunks(self, segment: Segment, lanes: int) -> Iterator[tuple[int, int]]:
-        """Yield first and last pass of runs whose tables fit into TABLE_BYTES."""
-        limit = TABLE_BYTES // (4 * lanes)
-        entries = self._table_start[self._pass_start]
+    def chunks(self, segment: Segment, size: int) -> Iterator[tuple[int, int]]:
+        """Yield first and last pass of runs whose tables have up to `size` bytes, per lane."""
+        limit = size // 4
+        entries = self.table_start[self.pass_start]
         first, end = self._pass_of_tree[list(segment.trees)]
         while first < end:
             last = first + 1
@@ -240,20 +245,19 @@ class TableExplainer:
             yield first, last
             first = last
 
-    def _tables(self, first: int, last: int, lanes: Lanes, pool: ThreadPoolExecutor,
-                progress: Progress) -> np.ndarray:
-        """Return the tables of some passes, those of contributions from the last call where they were kept."""
+    def tables(self, first: int, last: int, lanes: Lanes, progress: Progress = SILENT) -> np.ndarray:
+        """Return the tables of passes `first` to `last`, those of contributions from the last call where kept."""
         from .table_kernels import fill_groups
 
         if lanes.pairs == 0 and (first, last) in self._kept:
             return self._kept[first, last]
-        begin, end = self._pass_start[first], self._pass_start[last]
-        origin = self._table_start[begin]
-        table = _aligned((self._table_start[end] - origin) * lanes.count)
-        _run(pool, (partial(fill_groups, (group, min(group + GROUPS_PER_TASK, end)), self.groups.for_tables,
-                            self.forest.value, self._points, self._weights, lanes.of, lanes.pairs, lanes.estimate,
-                            table, self._table_start, origin, lanes.count)
-                    for group in range(begin, end, GROUPS_PER_TASK)), progress)
+        begin, end = self.pass_start[first], self.pass_start[last]
+        origin = self.table_start[begin]
+        table = _aligned((self.table_start[end] - origin) * lanes.count)
+        _run((partial(fill_groups, (group, min(group + GROUPS_PER_TASK, end)), self.groups.for_tables,
+                      self.forest.value, self._points, self._weights, lanes.of, lanes.pairs, lanes.estimate,
+                      table, self.table_start, origin, lanes.count)
+              for group in range(begin, end, GROUPS_PER_TASK)), progress)
         if lanes.pairs == 0 and self._keep.take(table.nbytes):
             self._kept[first, last] = table
         return table
@@ -264,9 +268,9 @@ class TableExplainer:
 
         per_block = ROWS_PER_BLOCK * lanes
         for at in range(0, len(bins), BLOCKS_PER_TASK):
-            yield partial(add_tables, bins[at:at + BLOCKS_PER_TASK], (first, last), self._pass_start,
+            yield partial(add_tables, bins[at:at + BLOCKS_PER_TASK], (first, last), self.pass_start,
                           segment.test_start, segment.column, segment.limit, segment.shift, segment.step, table,
-                          self._table_start, lanes, out[at * per_block:(at + BLOCKS_PER_TASK) * per_block])
+                          self.table_start, lanes, out[at * per_block:(at + BLOCKS_PER_TASK) * per_block])
 
 
 def _passes(per_tree: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -291,19 +295,20 @@ def _aligned(size: int) -> np.ndarray:
     return room[skip:skip + 4 * size].view("float32")
 
 
-def _run(pool: ThreadPoolExecutor, tasks: Iterator[Task], progress: Progress) -> None:
-    """Run all tasks, a single one in this thread; asks between them whether to stop."""
+def _run(tasks: Iterator[Task], progress: Progress) -> None:
+    """Run all tasks by all cores, a single one in this thread; asks between them whether to stop."""
     ready = list(tasks)
     if len(ready) == 1:
         ready[0]()
         progress.check()
         return
-    waiting = [pool.submit(task) for task in ready]
-    try:
-        for task in waiting:
-            task.result()
-            progress.check()
-    except BaseException:
-        for task in waiting:
-            task.cancel()
-        raise
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        waiting = [pool.submit(task) for task in ready]
+        try:
+            for task in waiting:
+                task.result()
+                progress.check()
+        except BaseException:
+            for task in waiting:
+                task.cancel()
+            raise

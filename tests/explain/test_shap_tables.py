@@ -195,7 +195,7 @@ def test_two_thousand_features():
     booster = train(X, X[:, :40] @ rng.normal(size=40), rounds=60, depth=4, gamma=0, min_child_weight=0,
                     colsample_bylevel=0.3)
     explainer = TableExplainer.of(booster)
-    assert 1 < len(explainer._plan()) < 60
+    assert 1 < len(explainer.plan()) < 60
     same(booster, X)
 
 
