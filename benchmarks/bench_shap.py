@@ -1,23 +1,34 @@
-"""Contributions of boosted trees: our tables against xgboost's pred_contribs, in the same run.
+"""Contributions of boosted trees: our tables against xgboost's pred_contribs, woodelf and fasttreeshap, in one run.
 
 Prints rows for RESULTS.md: date, machine, boosters x trees and depth, rows, drivers, seconds of ours with
-reading the trees and building the tables, peer, seconds of the peer (scaled up from `--peer` rows), largest
-difference over the largest contribution. Medians of `--repeats`, interleaved.
+reading the trees, building the tables and binning, peer, seconds of the peer, ratio (median and range), largest
+difference over the largest contribution. Repeats are interleaved. xgboost explains `--peer` rows with a fresh matrix
+each time; its rate on a quarter of them is printed beside it. The peers with environments of their own:
+`--woodelf` and `--fasttreeshap` take the Python of an environment with that package; fasttreeshap is compared
+through the rate of the xgboost beside it. `--model FOLDER` explains a fitted model instead, with `--table` as its rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 
 from reco_core.deps import need
 from reco_core.explain.shap_tables import TableExplainer
-from reco_core.explain.tree_shap import contributions
+from reco_core.explain.tree_shap import by_xgboost
+
+MACHINE = f"{os.cpu_count()} cores"
+BOTH = 200  # rows on which answers are compared
 
 
 def table(rows: int, drivers: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,9 +39,19 @@ def table(rows: int, drivers: int) -> tuple[np.ndarray, np.ndarray]:
     return X, y + rng.normal(size=rows)
 
 
-def ours(booster, X: np.ndarray) -> np.ndarray:
-    """Return the contributions by tables, built anew."""
-    return TableExplainer.of(booster).contributions(X)
+def ours(boosters: list, X: np.ndarray) -> np.ndarray:
+    """Return the contributions to the mean of boosters by tables, read and built anew."""
+    total = 0.0
+    for booster in boosters:
+        found = TableExplainer.of(booster)
+        assert found is not None
+        total = total + found.contributions(X)
+    return total / len(boosters)
+
+
+def theirs(boosters: list, X: np.ndarray) -> np.ndarray:
+    """Return the same by xgboost."""
+    return sum(by_xgboost(booster, X) for booster in boosters) / len(boosters)
 
 
 def seconds(function, *args) -> float:
@@ -40,33 +61,103 @@ def seconds(function, *args) -> float:
     return time.perf_counter() - start
 
 
+def show(what: str, X: np.ndarray, mine: float, peer: str, cost: str, ratio: str, gap: float) -> None:
+    """Print one row."""
+    print(f"| {date.today()} | {MACHINE} | {what} | {len(X)} | {X.shape[1]} | {mine:.2f} | {peer} | {cost} | {ratio} | "
+          f"{gap:.1g} |", flush=True)
+
+
+def against_xgboost(what: str, boosters: list, X: np.ndarray, peer: int, repeats: int) -> tuple[float, float]:
+    """Print the row against xgboost and return seconds of ours and rows per second of xgboost."""
+    expected, found = theirs(boosters, X[:BOTH]), ours(boosters, X[:BOTH])
+    gap = np.abs(found - expected).max() / np.abs(expected[:, :-1]).max()
+    assert gap < 1e-4, f"the answers differ by {gap:.2g} of the largest contribution"
+    margin = sum(booster.inplace_predict(X[:BOTH]) for booster in boosters) / len(boosters)
+    assert np.abs(found.sum(axis=1) - margin).max() < 1e-4 * np.abs(margin).max()
+    few, quarter = X[:peer], X[:peer // 4]
+    pairs = [(seconds(ours, boosters, X), seconds(theirs, boosters, few)) for _ in range(repeats)]
+    mine = statistics.median(pair[0] for pair in pairs)
+    rates = [len(few) / pair[1] for pair in pairs]
+    ratios = sorted(len(X) / pair[0] / rate for pair, rate in zip(pairs, rates))
+    rate, flat = statistics.median(rates), len(quarter) / seconds(theirs, boosters, quarter)
+    show(what, X, mine, f"pred_contribs, xgboost {need('xgboost').__version__}",
+         f"{rate:.0f} rows/s on {len(few)}, {flat:.0f} on {len(quarter)}",
+         f"{statistics.median(ratios):.0f} x [{ratios[0]:.0f}..{ratios[-1]:.0f}]", gap)
+    return mine, rate
+
+
+def ask(python: str, which: str, folder: Path, rows: int) -> dict:
+    """Return what `peers_shap.py` measures with another Python."""
+    script = Path(__file__).with_name("peers_shap.py")
+    done = subprocess.run([python, str(script), which, str(folder), str(rows)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{which} failed: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def against_others(what: str, booster, X: np.ndarray, train: tuple, settings: dict, options, known: tuple) -> None:
+    """Print the rows against peers that have environments of their own."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        np.save(folder / "X.npy", X)
+        booster.save_model(folder / "booster.ubj")
+        np.savez(folder / "train.npz", X=train[0], y=train[1])
+        (folder / "settings.json").write_text(json.dumps(settings))
+        if options.woodelf:
+            before = seconds(ours, [booster], X)
+            found = ask(options.woodelf, "woodelf", folder, len(X))
+            mine = statistics.median([before, seconds(ours, [booster], X)])
+            expected = by_xgboost(booster, X[:BOTH])[:, :-1]
+            gap = np.abs(np.array(found["phi"])[:BOTH] - expected).max() / np.abs(expected).max()
+            show(what, X, mine, found["peer"], f"{found['seconds']:.0f} s", f"{found['seconds'] / mine:.0f} x", gap)
+        if options.fasttreeshap:
+            found = ask(options.fasttreeshap, "fasttreeshap", folder, options.peer)
+            mine, rate = known
+            times = found["xgboost_seconds"] / found["seconds"]
+            show(what, X, mine, f"{found['peer']}, through {found['xgboost']}",
+                 f"{times:.2f} x {found['xgboost']} on {found['rows']} rows",
+                 f"{len(X) / mine / rate / times:.0f} x", np.nan)
+
+
+def fitted_model(options) -> None:
+    """Explain a fitted model on the rows it knows, repeated until there are enough."""
+    from reco_core.io.artifact import load_model
+
+    fitted = load_model(options.model)
+    known = np.asarray(fitted.reference["X"], dtype="float32")[:, :len(fitted.explained)]
+    X = np.resize(np.random.default_rng(0).permutation(known), (options.rows, known.shape[1]))
+    boosters = [booster for fold in fitted.folds for booster in fold.boosters("all")][:options.boosters]
+    trees = sum(booster.num_boosted_rounds() for booster in boosters)
+    against_xgboost(f"{len(boosters)} of a fitted model, {trees} trees", boosters, X, options.peer, options.repeats)
+
+
 def main() -> None:
     """Measure every size and print its row."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="13x5x300,20x6x300,13x8x100",
-                        help="drivers x depth x trees, separated by commas")
-    parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--peer", type=int, default=1500, help="rows that the peer explains")
+    parser.add_argument("--sizes", default="20x6x300,20x8x300,13x5x300",
+                        help="drivers x depth x trees, separated by commas; empty for none")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--peer", type=int, default=10_000, help="rows that xgboost explains")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--woodelf", help="Python of an environment with woodelf-explainer")
+    parser.add_argument("--fasttreeshap", help="Python of an environment with fasttreeshap")
+    parser.add_argument("--model", help="folder of a fitted model")
+    parser.add_argument("--boosters", type=int, default=20, help="boosters of that model that are explained")
     options = parser.parse_args()
     xgboost = need("xgboost")
-    print("| date | machine | boosters | rows | drivers | ours (s) | peer | peer (s) | largest difference |")
-    for size in options.sizes.split(","):
+    print("| date | machine | boosters | rows | drivers | ours (s) | peer | its cost | ratio | largest difference |")
+    ours([xgboost.train({"max_depth": 2}, xgboost.DMatrix(*table(500, 3)), 3)], table(500, 3)[0])  # compile
+    for size in filter(None, options.sizes.split(",")):
         drivers, depth, trees = (int(part) for part in size.split("x"))
         X, y = table(options.rows, drivers)
         settings = {"max_depth": depth, "eta": 0.05, "subsample": 0.8, "colsample_bynode": 0.8, "min_child_weight": 3}
-        booster = xgboost.train(settings, xgboost.DMatrix(X[:40000], y[:40000]), trees)
-        few = X[:options.peer]
-        expected = contributions(booster, few)
-        gap = np.abs(ours(booster, few) - expected).max() / np.abs(expected[:, :-1]).max()
-        assert gap < 1e-4, f"the answers differ by {gap:.2g} of the largest contribution"
-        pairs = [(seconds(ours, booster, X), seconds(contributions, booster, few)) for _ in range(options.repeats)]
-        mine = statistics.median(pair[0] for pair in pairs)
-        scale = len(X) / len(few)
-        ratio = statistics.median(pair[1] * scale / pair[0] for pair in pairs)
-        print(f"| {date.today()} | {os.cpu_count()} cores | 1 of {trees} trees, depth {depth} | {len(X)} | {drivers} | "
-              f"{mine:.2f} | pred_contribs, xgboost {xgboost.__version__} | "
-              f"{statistics.median(pair[1] for pair in pairs) * scale:.0f} ({ratio:.0f} x) | {gap:.1g} |", flush=True)
+        train = (X[:40000], y[:40000])
+        booster = xgboost.train(settings, xgboost.DMatrix(*train), trees)
+        what = f"1 of {trees} trees, depth {depth}"
+        known = against_xgboost(what, [booster], X, options.peer, options.repeats)
+        against_others(what, booster, X, train, {**settings, "rounds": trees}, options, known)
+    if options.model:
+        fitted_model(options)
 
 
 if __name__ == "__main__":
