@@ -16,6 +16,7 @@ from .class_support import CLASS_SUPPORT
 from .map_job import (
                       BANDS_OVER_TIME,
                       FROM_CONTRIBUTIONS,
+                      INTERACTIONS,
                       TREND,
                       MapSource,
                       MapSpec,
@@ -28,7 +29,7 @@ from .maps import TREND_BANDS, too_few
 
 GRIDS = ("drivers", "layers", "layer_names", "variables", "units", "start", "time_step", "align", "region", "period",
          "class_layer")
-OUTPUTS = {"predict": (*BANDS_OVER_TIME, CLASS_SUPPORT), "explain": FROM_CONTRIBUTIONS,
+OUTPUTS = {"predict": (*BANDS_OVER_TIME, CLASS_SUPPORT), "explain": (*FROM_CONTRIBUTIONS, INTERACTIONS),
            "estimate_region": (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS)}
 COMPRESSED = 0.6  # of the size of maps; measured
 

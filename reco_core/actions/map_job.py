@@ -10,7 +10,7 @@ import xarray as xr
 
 from ..device import resolve
 from ..errors import ConfigError, GridError
-from ..explain.engine import Engine, rows_for
+from ..explain.engine import Engine, kept_for, rows_for
 from ..inference.job import MapJob
 from ..inference.pieces import Product
 from ..inference.series import SeriesJob, SeriesReader
@@ -29,6 +29,7 @@ from .models import open_on
 BANDS_OVER_TIME = ("flux", "spread", "seed_spread", "relative_spread", "applicability")
 FROM_CONTRIBUTIONS = ("base_value", "shares", "groups", "dominant")
 CONTRIBUTIONS = "contributions"
+INTERACTIONS = "interactions"
 TREND = "trend"
 
 
@@ -74,7 +75,7 @@ class MapSpec:
     Parameters
     ----------
     outputs : tuple of str
-        Some of BANDS_OVER_TIME and FROM_CONTRIBUTIONS, and CLASS_SUPPORT where the classes are known.
+        Some of BANDS_OVER_TIME and FROM_CONTRIBUTIONS, INTERACTIONS, and CLASS_SUPPORT where the classes are known.
     members : {"all", "one_per_fold"}
     memory : float [GB]
     contributions : bool
@@ -101,7 +102,8 @@ class MapSpec:
     def job(self, inputs: MapInputs) -> MapJob:
         """Return the job on drivers that are open."""
         fitted = inputs.fitted
-        engine = Engine(fitted, self.members, rows_at_once=rows_for(self.memory, len(fitted.folds)))
+        engine = Engine(fitted, self.members, rows_at_once=rows_for(self.memory, len(fitted.folds)),
+                        kept_bytes=kept_for(self.memory))
         return MapJob(inputs.reader, self._products(inputs), engine, self.memory)
 
     def _products(self, inputs: MapInputs) -> list[Product]:
@@ -110,7 +112,8 @@ class MapSpec:
         made: dict[str, Product] = {
             "flux": products.Flux(), "spread": products.Spread(), "seed_spread": products.SeedSpread(),
             "relative_spread": products.RelativeSpread(fitted.time_step), "applicability": products.Applicability(),
-            "base_value": base, CLASS_SUPPORT: products.ClassSupport(grades(fitted))}
+            "base_value": base, INTERACTIONS: products.Interactions(),
+            CLASS_SUPPORT: products.ClassSupport(grades(fitted))}
         found = [product for name, product in made.items() if name in self.outputs]
         if {"shares", "groups", "dominant"} & set(self.outputs):
             found.append(products.Shares([feature.group for feature in fitted.explained], self.outputs))

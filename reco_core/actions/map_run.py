@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
+from ..explain.pairs import pair_names
 from ..inference.job import MapJob
 from ..io.rasters.geotiff import RasterWriter
 from ..io.rasters.qml import Style, class_style
@@ -17,7 +18,7 @@ from .class_support import CLASS_SUPPORT, GRADES, support_line
 from .keeping import Keeping
 from .map_files import MapFiles, remove_rasters, written_by
 from .map_inputs import MapInputs
-from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSpec, contribution
+from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, INTERACTIONS, MapSpec, contribution
 from .map_remote import Remote
 from .products import ClassSupport
 
@@ -69,7 +70,7 @@ class MapRun:
     def open_rasters(self) -> None:
         """Open every raster that is wanted."""
         looks = self._looks()
-        for name in (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS):
+        for name in (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS, INTERACTIONS):
             if name in self.written:
                 bands, unit, style, dtype = looks[name]
                 self.files.open(self.written[name], bands, name=name, unit=unit, style=style, dtype=dtype)
@@ -98,6 +99,8 @@ class MapRun:
         return {"base_value": (base, self.unit, Style("ramp", "Base value", self.unit), "float32"),
                 "shares": (drivers, "1", numbers, "float32"),
                 "groups": (list(GROUPS), "1", Style("rgb", "Contribution groups"), "float32"),
+                INTERACTIONS: (pair_names(GROUPS), self.unit,
+                               Style("diverging", "Interactions of groups", self.unit), "float32"),
                 "dominant": (["dominant driver"], "", class_style("Dominant driver", drivers), "uint8")}
 
     def _open_contributions(self, folder: Path) -> None:

@@ -17,7 +17,7 @@ from ..version import __version__
 from .class_support import CLASS_SUPPORT
 from .keeping import Keeping, beside
 from .map_files import MapFiles
-from .map_job import TREND, MapSource, MapSpec, SeriesSource, TrendSpec, series_job
+from .map_job import INTERACTIONS, TREND, MapSource, MapSpec, SeriesSource, TrendSpec, series_job
 from .map_remote import Remote
 from .map_run import MapRun
 from .products import Trend
@@ -41,10 +41,11 @@ def predict(*, model: str, members: str, memory: float, device: str, resume: boo
 
 
 def explain(*, model: str, members: str, memory: float, device: str, resume: bool, cluster: Optional[str],
-            base_value: Optional[str], shares: str, groups: Optional[str], dominant: Optional[str], folder: str,
-            progress: Progress, **grids: Any) -> dict[str, Any]:
+            base_value: Optional[str], shares: str, groups: Optional[str], dominant: Optional[str],
+            interactions: Optional[str], folder: str, progress: Progress, **grids: Any) -> dict[str, Any]:
     """Map the contributions of each driver and what follows from them."""
-    paths = {"base_value": base_value, "shares": shares, "groups": groups, "dominant": dominant}
+    paths = {"base_value": base_value, "shares": shares, "groups": groups, "dominant": dominant,
+             INTERACTIONS: interactions}
     source = MapSource(model, device, grids)
     inputs = source.open(progress)
     run = MapRun(inputs, "explain", MapSpec.of(paths, inputs, members, memory, contributions=True), paths, Path(folder))

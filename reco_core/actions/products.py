@@ -9,6 +9,7 @@ from typing import Iterable, Iterator, Sequence
 import numpy as np
 
 from ..explain.maps import AbsoluteSum, dominant_driver, group_shares, shares
+from ..explain.pairs import pairs
 from ..inference.grid import look_up
 from ..inference.job import Estimates
 from ..inference.pieces import Piece, Product, Record
@@ -16,6 +17,7 @@ from ..inference.tiles import Tile
 from ..trends import AnnualSeries, FieldSignificance, TrendTest, trend_maps
 from ..trends.maps import NAMES as TREND_NAMES
 from ..trends.variants import PLAIN
+from ..vocabulary.variables import GROUPS
 from .class_support import CLASS_SUPPORT
 
 # an estimate below 1 g C m-2 month-1, or as much per another time step, has no relative spread
@@ -208,6 +210,34 @@ class Shares(Product):
                                ("dominant", dominant_driver(share)[None])):
             if output in self.outputs:
                 yield Piece(output, 0, self._tile.row0, self._tile.col0, values.astype("float32"))
+
+
+class Interactions(Product):
+    """What groups of drivers contribute alone and in pairs: the mean over the time steps, a band per pair."""
+
+    output = "interactions"
+    interactions = True
+    per_pixel = 8.0 * (len(pairs(len(GROUPS))) + 1)
+    per_value = 8.0 * (len(pairs(len(GROUPS))) + 1)
+
+    def begin(self, tile: Tile) -> None:
+        """Start adding up."""
+        self._tile = tile
+        self._sum, self._count = np.zeros((len(pairs(len(GROUPS))), *tile.shape)), np.zeros(tile.shape)
+
+    def add(self, estimates: Estimates) -> Iterator[Piece]:
+        """Add up the signed values, in the order of time."""
+        assert estimates.interactions is not None
+        for k, total in enumerate(self._sum):
+            for layer in estimates.block.grid(estimates.interactions[:, k]):
+                total += np.nan_to_num(layer, nan=0.0)
+                self._count += np.isfinite(layer) if k == 0 else 0
+        return iter(())
+
+    def end(self) -> Iterator[Piece]:
+        """Give the tile."""
+        mean = np.divide(self._sum, self._count, out=np.full(self._sum.shape, np.nan), where=self._count > 0)
+        yield Piece(self.output, 0, self._tile.row0, self._tile.col0, mean.astype("float32"))
 
 
 class Trend(Product):

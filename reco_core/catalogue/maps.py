@@ -59,6 +59,11 @@ EXPLAIN_OUTPUTS = (
     output("dominant", "raster_out", "Dominant driver",
            "Number of the driver with the largest share.", "dominant_driver.tif", optional=True),
 )
+INTERACTIONS_OUTPUT = output(
+    "interactions", "raster_out", "Interactions of groups",
+    "What environment, biotic and spatiotemporal drivers contribute alone and in pairs (mean over time, signed, unit "
+    "of the flux), a band per pair; base value plus these is the mean estimate. Only written where it is asked for, "
+    "and only for methods made of trees.", "", optional=True)
 TREND_OUTPUT = output(
     "trend", "raster_out", "Trend",
     "Bands: slope, relative slope (% per year), p, low and high end of the 95 % interval, number of years.",
@@ -98,7 +103,8 @@ MAP_STEPS = (
          params=MAP_PARAMS, outputs=ESTIMATE_OUTPUTS, tags=("map", "upscale"), can_rehearse=True),
     Step("explain", "Explain respiration", GROUP_MAPS,
          "Map how much each driver contributes to the estimate (exact Shapley values).",
-         params=MAP_PARAMS, outputs=(*EXPLAIN_OUTPUTS, FOLDER), tags=("shap", "contribution"), can_rehearse=True),
+         params=MAP_PARAMS, outputs=(*EXPLAIN_OUTPUTS, INTERACTIONS_OUTPUT, FOLDER), tags=("shap", "contribution"),
+         can_rehearse=True),
     Step("trend", "Trend of a raster series", GROUP_TRENDS,
          "Theil-Sen slope and Mann-Kendall test of every pixel, with seasons or autocorrelation if asked for.",
          params=(

@@ -284,6 +284,11 @@ def rows_for(memory_gb: float, folds: int) -> int:
     return int(np.clip(SHARE_OF_MEMORY * memory_gb * 1e9 / bytes_per_row(folds), FEWEST_ROWS, ROWS_AT_ONCE))
 
 
+def kept_for(memory_gb: float) -> int:
+    """Return how many bytes of tables an engine may keep, for a tenth of a memory budget [GB]."""
+    return int(SHARE_OF_MEMORY * memory_gb * 1e9)
+
+
 def _parts(labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:
     """Return each label with the rows it has."""
     if labels is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArtifactError
 from ..progress import SILENT, Progress
+from ..vocabulary.variables import GROUPS
 from .applicability import ApplicabilityArea
 from .grid import Block, DriverReader
 from .journal import Journal
@@ -37,13 +38,17 @@ class Engine(Protocol):
                 progress: Progress) -> tuple[Estimate, np.ndarray]:
         """Return the estimate, and contributions with the base value last."""
 
+    def interactions(self, X: np.ndarray, groups: Sequence[str], stratum: Optional[np.ndarray],
+                     progress: Progress) -> np.ndarray:
+        """Return what pairs of groups of drivers contribute together, with the base value last."""
+
 
 @dataclass(frozen=True)
 class Estimates:
     """What was computed for the rows of a block; None what nobody asked for.
 
     `mean`, `spread` and `seed_spread` (n,) [unit of the target], `contributions` (n, p + 1) [unit of the
-    target] with the base value last, `applicability` (n,) [1].
+    target] with the base value last, `applicability` (n,) [1], `interactions` (n, pairs + 1) [unit of the target].
     """
 
     block: Block
@@ -52,6 +57,7 @@ class Estimates:
     seed_spread: np.ndarray
     contributions: Optional[np.ndarray] = None
     applicability: Optional[np.ndarray] = None
+    interactions: Optional[np.ndarray] = None
 
 
 @dataclass
@@ -77,6 +83,7 @@ class MapJob:
 
     def __post_init__(self) -> None:
         self._explains = any(product.contributions for product in self.products)
+        self._pairs = any(product.interactions for product in self.products)
         self._area: Optional[ApplicabilityArea] = None
         if any(product.applicability for product in self.products):
             reference = self.reader.fitted.reference
@@ -205,13 +212,16 @@ class MapJob:
     def estimates(self, block: Block, tally: Tally, progress: Progress) -> Estimates:
         """Return what was computed for a block, and count it."""
         tally.valid += len(block.index)
-        phi = None
+        phi, end = None, 0.6 if self._pairs else 0.9
         if self._explains:
-            found, phi = self.engine.explain(block.X, block.stratum, progress.span(0.0, 0.9))
+            found, phi = self.engine.explain(block.X, block.stratum, progress.span(0.0, end))
             tally.additivity_error = max(tally.additivity_error, _checked(phi, found.mean))
         else:
-            found = self.engine.estimate(block.X, block.stratum, progress.span(0.0, 0.9))
-        return Estimates(block, *found, phi, self._near(block.own, progress.span(0.9, 1.0)))
+            found = self.engine.estimate(block.X, block.stratum, progress.span(0.0, end))
+        pairs = None
+        if self._pairs:
+            pairs = self.engine.interactions(block.X, GROUPS, block.stratum, progress.span(end, 0.9))
+        return Estimates(block, *found, phi, self._near(block.own, progress.span(0.9, 1.0)), pairs)
 
     def _near(self, X: np.ndarray, progress: Progress) -> Optional[np.ndarray]:
         """Return the applicability of rows, if a product wants it."""

@@ -75,6 +75,7 @@ class Product:
 
     contributions = False
     applicability = False
+    interactions = False
     per_pixel = 0.0
     per_value = 0.0
 
