@@ -3,7 +3,7 @@
 Prints rows for RESULTS.md. Contributions on the GPU are measured both ways there are, our tables as gathers in torch
 and xgboost's own pred_contribs; from the better rate the minutes of the largest job are reckoned (by default one month
 of 26 million pixels by 200 boosters). Answers are compared with those of the processor first. Without a GPU it ends
-with a message and exit code 3.
+with a message and exit code 3; `--device cpu` goes the ways of the GPU on the processor, to check the benchmark.
 """
 
 from __future__ import annotations
@@ -22,20 +22,28 @@ from common import head, in_turns, parsed, row, seconds, spread
 from reco_core.deps import need
 from reco_core.device import obstacle
 from reco_core.explain.shap_tables import TableExplainer
+from reco_core.explain.torch_tables import TorchTables
 from reco_core.explain.tree_shap import contributions
 
 SAME = 1e-4
 NO_GPU = 3
 
 
-def gpu_name() -> str:
+def name_of(device: str) -> str:
     """Return the name of the GPU, or end with the reason why there is none."""
+    if device == "cpu":
+        return "none: a check"
     reasons = {package: obstacle(package) for package in ("torch", "xgboost")}
     if all(reasons.values()):
         print("This benchmark needs a GPU of NVIDIA: "
               + "; ".join(f"{package}: {reason}" for package, reason in reasons.items()), file=sys.stderr)
         sys.exit(NO_GPU)
     return "?" if reasons["torch"] else str(need("torch", extra="deep").cuda.get_device_name(0))
+
+
+def usable(package: str, device: str) -> bool:
+    """Return whether a package can compute there."""
+    return device == "cpu" or not obstacle(package)
 
 
 def compare(what: str, gpu: str, count: int, ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
@@ -58,11 +66,11 @@ def explained(gpu: str, options: argparse.Namespace) -> float:
     tables = TableExplainer.of(model)
     assert tables is not None
     ways: dict[str, Callable[[], Any]] = {"processor, tables": lambda: tables.contributions(X)}
-    if not obstacle("torch"):
-        ways["GPU, tables in torch"] = lambda: tables.contributions_on("cuda", X)
-    if not obstacle("xgboost"):
+    if usable("torch", options.device):
+        ways["GPU, tables in torch"] = lambda: TorchTables(tables, options.device).contributions(X)
+    if usable("xgboost", options.device):
         on_gpu = model.copy()
-        on_gpu.set_param({"device": "cuda"})
+        on_gpu.set_param({"device": options.device})
         ways["GPU, pred_contribs"] = lambda: contributions(on_gpu, X)
     rates = compare(f"contributions, {options.trees} trees, depth {options.depth}", gpu, options.rows, ways,
                     options.repeats)
@@ -71,11 +79,11 @@ def explained(gpu: str, options: argparse.Namespace) -> float:
 
 def estimated(gpu: str, options: argparse.Namespace) -> None:
     """Measure the estimates of a booster."""
-    if obstacle("xgboost"):
+    if not usable("xgboost", options.device):
         return
     model, X = booster(options.trees, options.depth), rows(options.rows)
     on_gpu = model.copy()
-    on_gpu.set_param({"device": "cuda"})
+    on_gpu.set_param({"device": options.device})
     matrix = need("xgboost").DMatrix
     compare("estimates of boosting", gpu, options.rows, {
         "processor": lambda: model.inplace_predict(X), "GPU": lambda: on_gpu.predict(matrix(X))}, options.repeats)
@@ -83,11 +91,11 @@ def estimated(gpu: str, options: argparse.Namespace) -> None:
 
 def network(gpu: str, options: argparse.Namespace) -> None:
     """Measure the estimates of a network."""
-    if obstacle("torch"):
+    if not usable("torch", options.device):
         return
     ours, _ = member(12, 64)
     X = np.random.default_rng(0).normal(size=(options.network, ours.background.shape[1])).astype("float32")
-    on_gpu = replace(ours, device="cuda")
+    on_gpu = replace(ours, device=options.device)
     compare("estimates of a network (geoman, 12 steps, 64 units)", gpu, options.network, {
         "processor": lambda: ours.estimate(X), "GPU": lambda: on_gpu.estimate(X)}, options.repeats)
 
@@ -102,8 +110,9 @@ def main() -> None:
     parser.add_argument("--pixels", type=int, default=26_000_000, help="of the largest job")
     parser.add_argument("--boosters", type=int, default=200, help="of the largest job")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cuda")
     options = parsed(parser, rows=2000, trees=20, depth=4, network=500, repeats=1)
-    gpu = gpu_name()
+    gpu = name_of(options.device)
     head("GPU", "what", "where", "rows", "rows/s", "ratio to the processor", "largest difference")
     best = explained(gpu, options)
     estimated(gpu, options)

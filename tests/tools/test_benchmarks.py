@@ -31,25 +31,36 @@ def load():
 run = load()
 
 
+def quick(file, folder, *words):
+    """Run the check of a benchmark in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run([sys.executable, str(FOLDER / file), "--quick", *words], capture_output=True, text=True,
+                          cwd=folder, env=environment, timeout=300, check=False)
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_benchmark_runs(file, tmp_path):
     """A quick check of each benchmark ends well, and its rows have as many cells as their header."""
     if file in NEEDS:
         pytest.importorskip(NEEDS[file])
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    found = subprocess.run([sys.executable, str(FOLDER / file), "--quick"], capture_output=True, text=True,
-                           cwd=tmp_path, env=environment, timeout=300, check=False)
+    found = quick(file, tmp_path, *(["--device", "cpu"] if file in run.NEEDS_GPU else []))
     if file in NEEDS_DATA and "real data" in found.stderr:
         pytest.skip(found.stderr.strip())
-    if file in run.NEEDS_GPU:
-        assert found.returncode == NO_GPU and "GPU" in found.stderr, found.stderr
-        return
     assert found.returncode == 0, found.stderr
     tables = run.tables_of(found.stdout)
     assert tables
     for table in tables:
         assert {len(run.cells(row)) for row in table.rows} == {len(run.cells(table.header))}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_gpu(tmp_path):
+    """Without a GPU its benchmark says what it needs, and nothing else."""
+    pytest.importorskip("torch")
+    found = quick("bench_gpu.py", tmp_path)
+    if found.returncode == 0:
+        pytest.skip("there is a GPU")
+    assert found.returncode == NO_GPU and "needs a GPU of NVIDIA" in found.stderr and found.stdout == ""
 
 
 def test_goals_name_what_is_there():
