@@ -1,8 +1,8 @@
 """Trends of a map: our kernels against pymannkendall in a loop over pixels, in the same run.
 
 Prints rows for RESULTS.md: series, pixels, seconds of both (pymannkendall scaled up from `--peer` pixels), their ratio,
-and the largest difference of slope and p. Both have the same machine and process; pymannkendall has one thread, ours has
-all. The whole call of `trend_maps` is timed, p and interval included, which pymannkendall does not give.
+and the largest difference of slope and p. Both have the same machine and process; pymannkendall has one thread, ours
+has all. The whole call of `trend_maps` is timed, p and interval included, which pymannkendall does not give.
 """
 
 from __future__ import annotations
