@@ -34,6 +34,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     logging.getLogger("reco").setLevel(logging.INFO)
     for noisy in ("rasterio", "numba", "matplotlib", "xgboost", "pyogrio"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # reading that an error cut short
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)
     try:

@@ -51,7 +51,7 @@ class Keeping:
             outputs = {name: len(writer.bands) for name, writer in files.writers.items()}
             self._journal = Journal.start(self.place, self.run, job.planned, outputs,
                                           (job.reader.height, job.reader.width), resume=self.resume)
-            files.stack.callback(self._journal.close)
+            files.stack.callback(self._journal.leave)
             memory = job.memory_gb if found is None else min(job.memory_gb, found.get("memory", job.memory_gb))
             self._journal.note(files.temporaries, memory)
         if self.remote is None or self._journal is None:

@@ -127,6 +127,8 @@ class DriverReader:
         """
         shape = (steps.stop - steps.start, *tile.shape)
         inside = self._inside(tile, steps)
+        if not inside.any():
+            return None
         codes = window(self.drivers[CLASS_VARIABLE], tile, self._cube(steps)) if self.knows_classes else None
         usable, labels = self._place(codes, steps, inside)
         usable = np.broadcast_to(usable, shape).copy()
@@ -153,9 +155,9 @@ class DriverReader:
     def _leave_out(self, usable: np.ndarray, name: str, values: np.ndarray) -> None:
         """Take out cells without a driver, now or in the time steps before, and count them."""
         past = self.context.past if "time" in self.drivers[name].dims else 0
-        own = np.broadcast_to(np.isfinite(values[past:]), usable.shape)
-        self.missing[f"without '{name}'"] += int((~own & usable).sum())
-        usable &= own
+        before = np.count_nonzero(usable)
+        usable &= np.isfinite(values[past:])
+        self.missing[f"without '{name}'"] += int(before - np.count_nonzero(usable))
         if past:
             gap = earlier_gaps(values, past)
             self.missing[f"without the {past} earlier time steps of '{name}'"] += int((gap & usable).sum())

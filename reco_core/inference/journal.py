@@ -168,6 +168,13 @@ class Journal:
             self._lock.close()
             self._lock = None
 
+    def leave(self) -> None:
+        """Let go of the journal; it is removed if no tile is in it."""
+        if any((self.folder / TILES).glob("*.json")):
+            self.close()
+        else:
+            self.remove()
+
     def remove(self) -> None:
         """Remove the journal: the run succeeded."""
         self.close()

@@ -193,3 +193,14 @@ def test_one_tile_leaves_no_journal(place, tmp_path):
         run_step("explain", values(place, tmp_path / "out", memory=8.0, region="0,0,10,20 [EPSG:4326]"),
                  Progress(interrupted))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_in_its_first_tile_leaves_nothing(place, tmp_path):
+    """A journal without a tile is of no use: it goes, and with it the new folder."""
+    def interrupted(fraction, message):
+        if fraction > 0.02:
+            raise Cancelled
+
+    with pytest.raises(Cancelled) as error:
+        run_step("explain", values(place, tmp_path / "out"), Progress(interrupted))
+    assert list(tmp_path.iterdir()) == [] and error.value.hint == ""

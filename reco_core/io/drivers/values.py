@@ -30,7 +30,10 @@ def check_range(name: str, values: np.ndarray, where: str) -> None:
     flat = np.asarray(values).reshape(-1)
     if flat.size == 0 or not (np.isfinite(known.low) or np.isfinite(known.high)):
         return
-    least, most = float(np.fmin.reduce(flat)), float(np.fmax.reduce(flat))
+    least = float(np.fmin.reduce(flat))
+    if np.isnan(least):
+        return
+    most = float(np.fmax.reduce(flat))
     slack = SLACK * (known.high - known.low)
     if least < known.low - slack or most > known.high + slack:
         value = least if least < known.low - slack else most

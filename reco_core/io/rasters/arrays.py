@@ -19,7 +19,7 @@ from xarray import Variable
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from ...errors import SchemaError
+from ...errors import SchemaError, out_of_memory
 
 OPEN_FILES = 8
 CACHE_BYTES = 256 * 1024 * 1024  # GDAL would take 5 % of the memory, whatever our budget
@@ -153,6 +153,8 @@ def _read_bands(path: str, bands: list[int], window: Window, out: np.ndarray) ->
         masked = [band for band in bands if MaskFlags.per_dataset in dataset.mask_flag_enums[band - 1]]
         mask = dataset.dataset_mask(window=window) if masked else None
     except RasterioError as error:
+        if out_of_memory(error):
+            raise MemoryError(str(error)) from error
         raise SchemaError(f"'{path}' cannot be read (bands {bands[0]} to {bands[-1]}): {error}",
                           "The file is damaged or was changed: fetch it again") from error
     for i, band in enumerate(bands):
@@ -236,14 +238,16 @@ class VariableReader:
         try:
             values = np.asarray(self.variable[index].transpose(*(dim for dim in self.dims if dim)).values)
         except (OSError, RuntimeError) as error:
+            if out_of_memory(error):
+                raise MemoryError(str(error)) from error
             raise SchemaError(f"{self.where or 'A variable'} cannot be read: {error}",
                               "The file is damaged or was changed: fetch it again") from error
         values = values.reshape([part.stop - part.start for part in key])
         if values.dtype.kind == "b":
             return values
-        values = values.astype("float32", copy=True)
-        values[~np.isfinite(values)] = np.nan
-        return values
+        values = values.astype("float32", copy=False)
+        infinite = np.isinf(values)
+        return np.where(infinite, np.float32(np.nan), values) if infinite.any() else values
 
 
 @dataclass

@@ -16,7 +16,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from ...errors import ResourceError, SchemaError
+from ...errors import ResourceError, SchemaError, out_of_memory
 from ..files import atomic, require
 from .arrays import limit_cache
 from .grid import Grid
@@ -95,6 +95,8 @@ class RasterWriter:
             with rasterio.Env(), _Complaints() as complaints:
                 yield
         except RasterioError as error:
+            if out_of_memory(error):
+                raise MemoryError(str(error)) from error
             raise _failed(self.path, str(error)) from error
         if complaints.texts:
             raise _failed(self.path, complaints.texts[0])

@@ -157,6 +157,27 @@ def test_a_full_disk_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("cache", [1, 1 << 28])
+def test_bytes_do_not_depend_on_the_cache(tmp_path, values, cache):
+    """However full the cache of blocks is, and whatever is read meanwhile, blocks lie in the order of writing."""
+    write(tmp_path / "whole.tif", values)
+    before = rasterio.env.get_gdal_config("GDAL_CACHEMAX")
+    rasterio.env.set_gdal_config("GDAL_CACHEMAX", cache)
+    try:
+        with RasterWriter(tmp_path / "a.tif", BIG, months("2001-01", 3), unit="g C m-2 month-1",
+                          tags={"RECO_STEP": "predict", "MEMBERS": "all"}) as writer:
+            for row in range(0, BIG.height, 256):
+                for column in range(0, BIG.width, 256):
+                    for band in range(3):
+                        part = values[band:band + 1, row:row + 256, column:column + 256]
+                        writer.write(part, row, column, band)
+                    with rasterio.open(tmp_path / "whole.tif") as other:
+                        other.read()
+    finally:
+        rasterio.env.set_gdal_config("GDAL_CACHEMAX", before)
+    assert sha256(tmp_path / "a.tif") == sha256(tmp_path / "whole.tif")
+
+
 def test_series_are_lazy(tmp_path, values, monkeypatch):
     """Opening reads no pixel; a window reads just that window, of the time steps asked for."""
     write(tmp_path / "a.tif", values)
