@@ -96,7 +96,8 @@ class MapJob:
         """What a tile holds for each pixel and time step of a batch [bytes]."""
         # mean, spread, seed spread and applicability as rows, one of them as a map; contributions
         rows = 4 * 8 + 2 * 8 + (8.0 * (len(self.reader.names) + 1) if self._explains else 0.0)
-        return rows + self.reader.per_value + sum(product.per_value for product in self.products)
+        # one block is read while another one is worked on
+        return rows + 2 * self.reader.per_value + sum(product.per_value for product in self.products)
 
     @property
     def per_pixel(self) -> float:
