@@ -5,7 +5,7 @@ reading the trees, building the tables and binning, peer, seconds of the peer, r
 difference over the largest contribution. Repeats are interleaved. xgboost explains `--peer` rows with a fresh matrix
 each time; its rate on a quarter of them is printed beside it. The peers with environments of their own:
 `--woodelf` and `--fasttreeshap` take the Python of an environment with that package; fasttreeshap is compared
-through the rate of the xgboost beside it. `--model FOLDER` explains a fitted model instead, with `--table` as its rows.
+through the rate of the xgboost beside it. `--model FOLDER` with `--samples FILE` explains with a fitted model, too.
 """
 
 from __future__ import annotations
@@ -120,15 +120,33 @@ def against_others(what: str, booster, X: np.ndarray, train: tuple, settings: di
 
 
 def fitted_model(options) -> None:
-    """Explain a fitted model on the rows it knows, repeated until there are enough."""
-    from reco_core.io.artifact import load_model
+    """Explain with a fitted model the rows it was made for, repeated until there are enough, each by its class."""
+    from reco_core.actions.models import open_model
+    from reco_core.explain.engine import Engine
+    from reco_core.io.observations.kept import open_samples
+    from reco_core.models.table import Table
 
-    fitted = load_model(options.model)
-    known = np.asarray(fitted.reference["X"], dtype="float32")[:, :len(fitted.explained)]
-    X = np.resize(np.random.default_rng(0).permutation(known), (options.rows, known.shape[1]))
-    boosters = [booster for fold in fitted.folds for booster in fold.boosters("all")][:options.boosters]
-    trees = sum(booster.num_boosted_rounds() for booster in boosters)
-    against_xgboost(f"{len(boosters)} of a fitted model, {trees} trees", boosters, X, options.peer, options.repeats)
+    fitted = open_model(options.model)
+    known = Table.of(open_samples(options.samples))
+    order = np.resize(np.random.default_rng(0).permutation(len(known.X)), options.rows)
+    X, label = known.X[order].astype("float32"), known.stratum[order].astype(str)
+    expected, found = Engine(fitted, plain=True).explain(X[:BOTH], label[:BOTH]), Engine(fitted).explain(X[:BOTH],
+                                                                                                          label[:BOTH])
+    gap = np.abs(found[1] - expected[1]).max() / np.abs(expected[1][:, :-1]).max()
+    assert gap < 1e-4 and np.array_equal(found[0].mean, expected[0].mean)
+    few = options.peer
+    # a new engine each time: it reads the trees and builds the tables within the timing
+    pairs = [(seconds(lambda: Engine(fitted).explain(X, label)),
+              seconds(lambda: fitted.contributions(X[:few], stratum=label[:few]))) for _ in range(options.repeats)]
+    ratios = sorted(pair[1] / few / (pair[0] / len(X)) for pair in pairs)
+    mine, rate = (statistics.median(pair[0] for pair in pairs), statistics.median(few / pair[1] for pair in pairs))
+    boosters = [booster for fold in fitted.folds for label in fold.boosters_ for booster in fold.boosters(label)]
+    trees = statistics.mean(booster.num_boosted_rounds() for booster in boosters)
+    show(f"fitted per class, {len(fitted.folds)} folds, {len(boosters)} boosters of {trees:.0f} trees; estimate, "
+         "spread and contributions", X, mine,
+         f"pred_contribs, xgboost {need('xgboost').__version__}, without estimates",
+         f"{rate:.0f} rows/s on {few}",
+         f"{statistics.median(ratios):.0f} x [{ratios[0]:.0f}..{ratios[-1]:.0f}]", gap)
 
 
 def main() -> None:
@@ -141,8 +159,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--woodelf", help="Python of an environment with woodelf-explainer")
     parser.add_argument("--fasttreeshap", help="Python of an environment with fasttreeshap")
-    parser.add_argument("--model", help="folder of a fitted model")
-    parser.add_argument("--boosters", type=int, default=20, help="boosters of that model that are explained")
+    parser.add_argument("--model", help="folder of a fitted model of boosters")
+    parser.add_argument("--samples", help="samples whose rows it explains")
     options = parser.parse_args()
     xgboost = need("xgboost")
     print("| date | machine | boosters | rows | drivers | ours (s) | peer | its cost | ratio | largest difference |")

@@ -285,8 +285,8 @@ def rows_for(memory_gb: float, folds: int) -> int:
 
 
 def kept_for(memory_gb: float) -> int:
-    """Return how many bytes of tables an engine may keep, for a tenth of a memory budget [GB]."""
-    return int(SHARE_OF_MEMORY * memory_gb * 1e9)
+    """Return how many bytes of tables an engine may keep, for a twentieth of a memory budget [GB]."""
+    return int(SHARE_OF_MEMORY / 2 * memory_gb * 1e9)
 
 
 def _parts(labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:

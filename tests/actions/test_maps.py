@@ -125,32 +125,6 @@ def test_contributions_add_up_everywhere(explained):
     assert base.shape == (1, ROWS, COLUMNS) and np.unique(base[np.isfinite(base)]).size == 1
 
 
-def test_interactions_of_groups(place, explained, tmp_path):
-    """Only where asked for; alone and in pairs the groups add up to the mean estimate, and to their contributions."""
-    assert not list(explained.rglob("*interaction*"))
-    values = {"model": str(place / "model"), "drivers": str(place / "drivers.zarr"), "folder": str(tmp_path)}
-    run_step("explain", {**values, "interactions": str(tmp_path / "pairs.tif")})
-    found, flux = read(tmp_path / "pairs.tif"), read(explained / "reco.tif")
-    with rasterio.open(tmp_path / "pairs.tif") as file:
-        assert file.descriptions[:3] == ("environment", "environment x biotic", "biotic") and file.count == 6
-        assert set(file.units) == {UNIT}
-    known = np.isfinite(flux).any(axis=0)
-    assert np.array_equal(np.isfinite(found).all(axis=0), known)
-    whole = found.sum(axis=0) + read(explained / "base_value.tif")[0]
-    np.testing.assert_allclose(whole[known], np.nanmean(flux[:, known], axis=0), rtol=1e-4)
-    biotic = np.nanmean(read(explained / "contributions" / "lai.tif")[:, known], axis=0)
-    np.testing.assert_allclose((found[1] / 2 + found[2])[known], biotic, atol=1e-3)
-
-
-def test_no_interactions_without_trees(place, tmp_path):
-    """Equations are refused by name, and leave nothing behind."""
-    save_model(small_model("lloyd_taylor"), tmp_path / "model")
-    with pytest.raises(ConfigError, match="lloyd_taylor"):
-        run_step("explain", {"model": str(tmp_path / "model"), "drivers": str(place / "drivers.zarr"),
-                             "folder": str(tmp_path / "maps"), "interactions": str(tmp_path / "pairs.tif")})
-    assert everything(tmp_path / "maps") == [] and not (tmp_path / "pairs.tif").exists()
-
-
 def test_shares_are_those_of_the_contributions(explained):
     """Shares, groups and the dominant driver follow from the mapped contributions."""
     size = np.stack([np.nansum(np.abs(read(explained / "contributions" / f"{name}.tif")), axis=0) for name in NAMES])
