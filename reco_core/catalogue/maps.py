@@ -110,7 +110,9 @@ MAP_STEPS = (
          params=(
              Param("estimate", "estimate", "Raster series",
                    "A raster with a band per time step, such as the output of predict."),
-             TREND_METHOD, *TREND_PARAMS, SEASON, PERIOD, MEMORY, DEVICE, RESUME, CLUSTER),
+             TREND_METHOD, *TREND_PARAMS, SEASON, PERIOD, MEMORY,
+             replace(DEVICE, help="Where engine=torch computes: auto takes a GPU of NVIDIA where there is one and the "
+                     "processor else; cuda says so where it cannot be used."), RESUME, CLUSTER),
          outputs=(replace(TREND_OUTPUT, name="output"),),
          tags=("theil-sen", "mann-kendall"), can_rehearse=True),
     Step("estimate_region", "Respiration of a region", GROUP_MAPS,

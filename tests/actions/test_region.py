@@ -18,6 +18,7 @@ from reco_core.io.files import remove_pending
 from reco_core.io.observations.read import write_samples
 from reco_core.io.rasters.cubes import write_cube
 from reco_core.progress import SILENT, Progress
+from reco_core.trends import trend_maps
 from small_world import NAMES, SETTINGS, small_drivers, small_model, small_samples
 
 YEARS = 12
@@ -99,6 +100,19 @@ def test_the_trend_is_the_worlds(result):
     _, folder = result
     slope = read(folder / "trend.tif")[0]
     assert np.nanmean(slope > 0) > 0.8 and np.isfinite(slope).sum() > 20
+
+
+def test_the_trend_by_season(place, tmp_path):
+    """The test of the trend has a name of its own, since method is the model."""
+    said = run_step("estimate_region", {
+        "model": str(place / "model"), "drivers": str(place / "drivers.zarr"), "folder": str(tmp_path),
+        "annual": "none", "trend_method": "seasonal"})
+    with rasterio.open(tmp_path / "trend.tif") as file:
+        assert "seasonal Mann-Kendall test" in file.tags()["METHOD"]
+    assert any("Hirsch" in text for text in said["citations"])
+    flux = read(tmp_path / "reco.tif")
+    expected = trend_maps(flux, 2001 + np.arange(len(flux)) / 12, method="seasonal")
+    np.testing.assert_allclose(read(tmp_path / "trend.tif")[2], expected["p"], rtol=1e-5)
 
 
 def test_from_samples(place, tmp_path):

@@ -28,9 +28,8 @@ def flux(tmp_path):
     month = np.arange(96)[:, None, None]
     values += 50 + 30 * np.cos(2 * np.pi * month / 12) + np.linspace(-0.02, 0.06, 12).reshape(4, 3) * month
     values[5:9, 0, 1] = np.nan
-    bands = [str(one) for one in MONTHS]
-    with RasterWriter(tmp_path / "flux.tif", Grid.of(small_drivers(4, 3, 1)), bands, unit="g C m-2 month-1",
-                      tags={}) as writer:
+    with RasterWriter(tmp_path / "flux.tif", Grid.of(small_drivers(4, 3, 1)), [str(one) for one in MONTHS],
+                      unit="g C m-2 month-1", tags={}) as writer:
         writer.write(values.astype("float32"), 0, 0)
     return tmp_path / "flux.tif", values.astype("float32")
 
