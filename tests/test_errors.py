@@ -56,7 +56,7 @@ def test_every_error_gives_a_hint():
 
 def test_only_known_errors_are_raised():
     """Users meet our own classes; mistakes in code stay the standard ones."""
-    standard = (TypeError, ValueError, LookupError, AttributeError, OSError, ImportError, SystemExit)
+    standard = (TypeError, ValueError, LookupError, AttributeError, OSError, ImportError, MemoryError, SystemExit)
     strange = [f"{place} raises {called(call)}" for place, call in raised()
                if called(call)[:1].isupper() and called(call) not in (*ERRORS, "ArgumentTypeError")
                and not issubclass(getattr(builtins, called(call), Exception), standard)]
