@@ -108,7 +108,7 @@ class RasterWriter:
                 "dtype": str(self.dtype), "nodata": self.nodata, "crs": self.grid.crs_wkt,
                 "transform": rasterio.Affine(*self.grid.transform), "tiled": True, "blockxsize": BLOCK,
                 "blockysize": BLOCK, "compress": self._compress, "predictor": predictor[self._compress], **level,
-                "interleave": "band", "bigtiff": "IF_SAFER", "num_threads": 2}
+                "interleave": "band", "bigtiff": "IF_SAFER", "num_threads": 2, "sparse_ok": True}
 
     def write(self, values: np.ndarray, row0: int, col0: int, band0: int = 0) -> None:
         """Write a window.
