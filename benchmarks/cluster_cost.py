@@ -3,7 +3,8 @@
 python benchmarks/cluster_cost.py [--cores 64] [--price 0.045] [--efficiency 0.8] [--rate ROWS --of CORES]
 
 Without `--rate` the newest row of `bench_map.py` in RESULTS.md counts: rows per second of the whole step, with reading
-and writing, on the cores of its machine. Time = rows x trees / (rate x trees of that row, per core, x cores x share).
+and writing, over the processor time it took, since other work on the machine takes none of that.
+Time = rows x trees / (rows per second of processor time x trees of that row x cores x share of it that is kept).
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured: rows per second of a booster with so many trees, on so many cores."""
+    """What was measured: rows per second of a booster with so many trees, on so many cores that worked for it."""
 
     rate: float
     trees: int
-    cores: int
+    cores: float
     source: str
 
     @property
@@ -70,7 +71,9 @@ def newest(text: str) -> Measured:
     trees = re.match(r"(\d+) trees", cells[3])
     cores = re.match(r"(\d+) cores", cells[1])
     assert trees is not None and cores is not None, rows[-1]
-    return Measured(float(cells[5]), int(trees.group(1)), int(cores.group(1)), f"{cells[0]}, {cells[1]}")
+    used = [line for line in section.splitlines() if " % |" in line][-1].strip("|").split("|")[4]
+    share = float(re.match(r" *(\d+)", used).group(1)) / 100  # type: ignore[union-attr]
+    return Measured(float(cells[5]), int(trees.group(1)), int(cores.group(1)) * share, f"{cells[0]}, {cells[1]}")
 
 
 def words(hours: float) -> str:
@@ -103,7 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     measured = newest(RESULTS.read_text(encoding="utf-8")) if options.rate is None else Measured(
         options.rate, options.trees, options.of, "given")
-    print(f"{measured.rate:,.0f} rows/s x {measured.trees} trees on {measured.cores} cores ({measured.source}) = "
+    print(f"{measured.rate:,.0f} rows/s x {measured.trees} trees on {measured.cores:g} cores ({measured.source}) = "
           f"{measured.tree_rows / 1e6:.1f} million tree-rows per second and core; {options.efficiency:.0%} of it on "
           f"{options.cores} cores; {options.price:g} USD per core and hour\n")
     print(f"| job | rows | core hours | time on {options.cores} cores | USD | written (GB) |")

@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 GOALS = "## Goals: `make bench`"
-RATIO = re.compile(r"([\d.]+)(?: \[[\d. a-z]*\])? ?x\b")
+RATIO = re.compile(r"([\d.]+)(?: \[[\d. a-z]*\])? ?x\b(?! ?\d)")  # and not a size such as 512 x 512
 NUMBER = re.compile(r"[\d.]+")
 NEEDS_GPU = ("bench_gpu.py",)
 

@@ -97,6 +97,8 @@ def test_goal_reads_its_figure():
     """The row is found by its pattern, the figure by its column or as the first ratio; less may be better."""
     tables = run.tables_of("words\n" + TABLE)
     assert run.Goal("speed", "bench_speed.py", 50, 100, row=r"\| 2000 \|").reached(tables) == 120
+    size = run.tables_of("| date | size | peer (s) |\n| 2026-01-01 | 512 x 512 x 12, 28 x 28 scaled | 9 (0.5 x) |")
+    assert run.Goal("speed", "bench_speed.py", 1, 1).reached(size) == 0.5
     slow = run.Goal("speed", "bench_speed.py", 50, 100)
     assert slow.reached(tables) == 40 and "40 x: NOT reached" in slow.line(40)
     time = run.Goal("time", "bench_speed.py", 4, 2, "s", column="ours (s)", row="2000")
