@@ -98,6 +98,7 @@ def draw(lines: list[Line], path: Path) -> None:
             axes.minorticks_off()
             axes.grid(True, which="major", alpha=0.4)
         figure.axes[0].set_ylabel("Rows per second")
+        figure.axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         figure.axes[0].legend(loc="center right")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(figure))
