@@ -12,22 +12,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
+from common import parsed, row
 
 from reco_core.deps import need
 from reco_core.explain.shap_tables import TableExplainer
 from reco_core.explain.tree_shap import by_xgboost
 
-MACHINE = f"{os.cpu_count()} cores"
 BOTH = 200  # rows on which answers are compared
 
 
@@ -63,8 +61,7 @@ def seconds(function, *args) -> float:
 
 def show(what: str, X: np.ndarray, mine: float, peer: str, cost: str, ratio: str, gap: float) -> None:
     """Print one row."""
-    print(f"| {date.today()} | {MACHINE} | {what} | {len(X)} | {X.shape[1]} | {mine:.2f} | {peer} | {cost} | {ratio} | "
-          f"{gap:.1g} |", flush=True)
+    row(what, len(X), X.shape[1], f"{mine:.2f}", peer, cost, ratio, f"{gap:.1g}")
 
 
 def against_xgboost(what: str, boosters: list, X: np.ndarray, peer: int, repeats: int) -> tuple[float, float]:
@@ -161,7 +158,7 @@ def main() -> None:
     parser.add_argument("--fasttreeshap", help="Python of an environment with fasttreeshap")
     parser.add_argument("--model", help="folder of a fitted model of boosters")
     parser.add_argument("--samples", help="samples whose rows it explains")
-    options = parser.parse_args()
+    options = parsed(parser, sizes="6x3x10", rows=2000, peer=50, repeats=1)
     xgboost = need("xgboost")
     print("| date | machine | boosters | rows | drivers | ours (s) | peer | its cost | ratio | largest difference |")
     ours([xgboost.train({"max_depth": 2}, xgboost.DMatrix(*table(500, 3)), 3)], table(500, 3)[0])  # compile
