@@ -20,6 +20,7 @@ from .tiles import Tile, TilePlan
 PREFIX = ".reco-journal-"
 ABOUT, LOCK, TILES, PARTS = "journal.json", "lock", "tiles", "partial.json"
 SUFFIX = ".part"
+ARRAY = "array"  # marks what of a record is kept in a file of its own
 
 
 class Journal:
@@ -111,7 +112,7 @@ class Journal:
             for key, array in arrays.items():
                 data = np.ascontiguousarray(array)
                 sums[f"{name}.{k}.{key}"] = self._write(f"{name}.{k}.{key}", data.tobytes())
-            records.append({key: [value.dtype.str, list(value.shape)] if key in arrays else value
+            records.append({key: {ARRAY: [value.dtype.str, list(value.shape)]} if key in arrays else value
                             for key, value in record.items()})
         tally = {"valid": result.tally.valid, "missing": dict(result.tally.missing),
                  "additivity_error": result.tally.additivity_error}
@@ -135,8 +136,8 @@ class Journal:
         tally = marker["tally"]
         records: list[Record] = []
         for k, record in enumerate(marker["records"]):
-            records.append({key: self._array(f"{name}.{k}.{key}", *value) if isinstance(value, list) else value
-                            for key, value in record.items()})
+            records.append({key: self._array(f"{name}.{k}.{key}", *value[ARRAY])
+                            if isinstance(value, dict) and ARRAY in value else value for key, value in record.items()})
         missing = Tally().missing
         missing.update(tally["missing"])
         return TileResult(number, [], Tally(tally["valid"], missing, tally["additivity_error"]), records)

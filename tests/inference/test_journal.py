@@ -40,7 +40,7 @@ def pieces(number):
 
 
 def result(number):
-    records = [{}, {"valid": 3, "number": np.array([2**63 + 5], dtype="uint64"), "values": np.eye(2)}]
+    records = [{}, {"valid": 3, "bins": [0, 4, 1], "number": np.array([2**63 + 5], dtype="uint64"), "values": np.eye(2)}]
     return TileResult(number, [], Tally(7, Counter({"without 'ta'": number}), 1e-6), records)
 
 
@@ -74,7 +74,7 @@ def test_what_is_kept_comes_back(tmp_path):
         for name in ("number", "values"):
             kept, given = found.records[1][name], result(number).records[1][name]
             assert kept.dtype == given.dtype and np.array_equal(kept, given)
-        assert found.records[1]["valid"] == 3
+        assert found.records[1]["valid"] == 3 and found.records[1]["bins"] == [0, 4, 1]
 
 
 def test_it_is_zarr(tmp_path):
