@@ -40,7 +40,8 @@ def pieces(number):
 
 
 def result(number):
-    records = [{}, {"valid": 3, "bins": [0, 4, 1], "number": np.array([2**63 + 5], dtype="uint64"), "values": np.eye(2)}]
+    records = [{}, {"valid": 3, "bins": [0, 4, 1], "number": np.array([2**63 + 5], dtype="uint64"),
+                    "values": np.eye(2)}]
     return TileResult(number, [], Tally(7, Counter({"without 'ta'": number}), 1e-6), records)
 
 
