@@ -19,7 +19,7 @@ from scene import flux
 
 from reco_core.deps import need
 from reco_core.explain.shap_tables import TableExplainer
-from reco_core.explain.tree_shap import contributions
+from reco_core.explain.tree_shap import by_xgboost
 
 SAME = 1e-4
 DRIVERS = 20
@@ -76,10 +76,10 @@ def measured(trees: int, depth: int, count: int, options: argparse.Namespace) ->
     def ours(part: np.ndarray) -> np.ndarray:
         return TableExplainer.of(model).contributions(part)  # type: ignore[union-attr]
 
-    expected = contributions(model, few)
+    expected = by_xgboost(model, few)
     gap = np.abs(ours(few) - expected).max() / np.abs(expected[:, :-1]).max()
     assert gap < SAME, f"the answers differ by {gap:.2g} of the largest contribution"
-    mine, other = in_turns(options.repeats, lambda: seconds(ours, X), lambda: seconds(contributions, model, few))
+    mine, other = in_turns(options.repeats, lambda: seconds(ours, X), lambda: seconds(by_xgboost, model, few))
     ratios = [(b / len(few)) / (a / count) for a, b in zip(mine, other)]
     return count / statistics.median(mine), len(few) / statistics.median(other), ratios
 
