@@ -23,7 +23,7 @@ from reco_core.deps import need
 from reco_core.device import obstacle
 from reco_core.explain.shap_tables import TableExplainer
 from reco_core.explain.torch_tables import TorchTables
-from reco_core.explain.tree_shap import contributions
+from reco_core.explain.tree_shap import by_xgboost
 
 SAME = 1e-4
 NO_GPU = 3
@@ -71,7 +71,7 @@ def explained(gpu: str, options: argparse.Namespace) -> float:
     if usable("xgboost", options.device):
         on_gpu = model.copy()
         on_gpu.set_param({"device": options.device})
-        ways["GPU, pred_contribs"] = lambda: contributions(on_gpu, X)
+        ways["GPU, pred_contribs"] = lambda: by_xgboost(on_gpu, X)
     rates = compare(f"contributions, {options.trees} trees, depth {options.depth}", gpu, options.rows, ways,
                     options.repeats)
     return max(rate for name, rate in rates.items() if name.startswith("GPU"))
