@@ -13,6 +13,7 @@ from ..inference.rehearsal import MOST_TILES, sample
 from ..inference.tiles import duration
 from ..progress import Progress
 from .class_support import CLASS_SUPPORT
+from .map_inputs import GRIDS
 from .map_job import (
                       BANDS_OVER_TIME,
                       FROM_CONTRIBUTIONS,
@@ -27,8 +28,6 @@ from .map_job import (
 from .map_run import MapRun
 from .maps import TREND_BANDS, too_few
 
-GRIDS = ("drivers", "layers", "layer_names", "variables", "units", "start", "time_step", "align", "region", "period",
-         "class_layer")
 OUTPUTS = {"predict": (*BANDS_OVER_TIME, CLASS_SUPPORT), "explain": (*FROM_CONTRIBUTIONS, INTERACTIONS),
            "estimate_region": (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS)}
 COMPRESSED = 0.6  # of the size of maps; measured

@@ -16,6 +16,10 @@ from ..progress import Progress
 from ..vocabulary.variables import VARIABLES
 from .texts import names, pairs
 
+# the parameters of a step that say what the drivers are and which part of them is mapped
+GRIDS = ("drivers", "layers", "layer_names", "variables", "units", "start", "time_step", "align", "region", "period",
+         "class_layer")
+
 
 @dataclass(frozen=True)
 class MapInputs:

@@ -26,7 +26,7 @@ from .class_support import CLASS_SUPPORT
 from .dependence import DependenceSample
 from .keeping import beside
 from .map_files import remove_rasters, tidy, written_by
-from .map_inputs import MapInputs, open_inputs
+from .map_inputs import GRIDS, MapInputs, open_inputs
 from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSource, MapSpec, TrendSpec
 from .map_remote import Remote
 from .map_run import MapRun
@@ -38,8 +38,6 @@ from .reports import write_report
 
 STEP = "estimate_region"
 MODEL, REPORT = "model", "report.html"
-GRIDS = ("drivers", "layers", "layer_names", "variables", "units", "start", "time_step", "align", "region", "period",
-         "class_layer")
 FITTED, MAPPED = 0.4, 0.9
 
 
