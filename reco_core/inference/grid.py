@@ -94,13 +94,14 @@ class DriverReader:
         self._around = Surroundings(self.drivers, self.names, self.context)
         self.height, self.width = self.drivers.sizes["y"], self.drivers.sizes["x"]
         self._classes = class_table(self.fitted.strata) if self.fitted.strata else None
-        static = [name for name in self.names if "time" not in self.drivers[name].dims]
-        self._order = static + [name for name in self.names if name not in static]
+        self._static = [name for name in self.names if "time" not in self.drivers[name].dims]
+        self._order = self._static + [name for name in self.names if name not in self._static]
+        self._kept: tuple[Optional[Tile], dict[str, np.ndarray]] = (None, {})
 
     @property
     def per_pixel(self) -> float:
-        """What the surroundings hold for each pixel of a tile [bytes]."""
-        return 0.0 if self.context.is_empty else self._around.per_pixel
+        """What static drivers and the surroundings hold for each pixel of a tile [bytes]."""
+        return 4.0 * len(self._static) + (0.0 if self.context.is_empty else self._around.per_pixel)
 
     @property
     def per_value(self) -> float:
@@ -136,7 +137,7 @@ class DriverReader:
         for name in self._order:
             if not usable.any():
                 return None
-            columns[name] = self._window(name, tile, steps, inside)
+            columns[name] = self._once(name, tile, steps, inside)
             self._leave_out(usable, name, columns[name])
         index = np.flatnonzero(usable)
         if index.size == 0:
@@ -191,6 +192,17 @@ class DriverReader:
         unknown = labels == ""
         self.missing[NO_CLASS] += int((unknown & usable).sum()) * (times if len(codes) == 1 else 1)
         return usable & ~unknown, labels
+
+    def _once(self, name: str, tile: Tile, steps: slice, inside: np.ndarray) -> np.ndarray:
+        """Return `_window`; that of a static driver is read and checked once for all time steps of a tile."""
+        if name not in self._static:
+            return self._window(name, tile, steps, inside)
+        if self._kept[0] != tile:
+            self._kept = (tile, {})
+        kept = self._kept[1]
+        if name not in kept:
+            kept[name] = self._window(name, tile, steps, inside)
+        return kept[name]
 
     def _window(self, name: str, tile: Tile, steps: slice, inside: np.ndarray) -> np.ndarray:
         """Return a window of a driver with its earlier time steps, after checking its range inside the region."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -141,6 +142,19 @@ def test_empty_tile_is_skipped(monkeypatch):
     assert seen == ["soc_0"], "dynamic drivers were read although a static one has no data"
     kept, _ = run(drivers, fitted, cut(12, 9, 24, 6, 9, 24), monkeypatch)
     assert np.isnan(kept.mean[:, :6]).all() and np.isfinite(kept.mean[:, 6:]).all()
+
+
+def test_static_drivers_are_read_once(monkeypatch):
+    """However many batches of time steps a tile has, its static drivers are read once, the others once a batch."""
+    drivers, fitted = small_drivers(), small_model()
+    whole, _ = run(drivers, fitted)
+    reader = DriverReader(drivers, fitted)
+    monkeypatch.setattr(reader, "_window", counted(reader._window, seen := []))
+    work = MapJob(reader, [Keep(reader)], Engine(fitted))
+    monkeypatch.setattr(MapJob, "plan", lambda job: cut(12, 9, 24, 6, 9, 8))
+    work.run()
+    assert Counter(seen) == {"soc_0": 2, "ta": 6, "lai": 6}
+    assert np.array_equal(work.products[0].mean, whole.mean, equal_nan=True)
 
 
 def counted(function, seen):
