@@ -39,10 +39,11 @@ def clean_environment():
             if key not in _STRIPPED and not key.startswith(("PYTHON", "DYLD_"))}
 
 
-def run_process(argv, feedback, on_line=None):
+def run_process(argv, feedback, on_line=None, on_last_line=None):
     """Run a program and return (exit code, whether it was cancelled).
 
-    Lines of standard output go to `on_line`, those of standard error to the log.
+    Lines of standard output go to `on_line`, those of standard error to the log. What the program says after it
+    was cancelled goes to `on_last_line`.
     """
     process = _start(argv)
     lines = queue.Queue(MOST_LINES)
@@ -51,7 +52,7 @@ def run_process(argv, feedback, on_line=None):
     for reader in readers:
         reader.start()
     try:
-        cancelled = _listen(process, lines, feedback, on_line or feedback.pushConsoleInfo)
+        cancelled = _listen(process, lines, feedback, on_line or feedback.pushConsoleInfo, on_last_line)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
     finally:
@@ -86,7 +87,7 @@ def _read(stream, tag, lines):
     lines.put((tag, None))
 
 
-def _listen(process, lines, feedback, on_line):
+def _listen(process, lines, feedback, on_line, on_last_line):
     """Hand on lines until both pipes have ended; return whether the user cancelled."""
     open_pipes, cancelled, deadline = 2, False, None
     in_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
@@ -99,6 +100,8 @@ def _listen(process, lines, feedback, on_line):
                 open_pipes -= 1
             elif not cancelled:
                 (on_line if tag == "out" else feedback.pushConsoleInfo)(line)
+            elif tag == "out" and on_last_line is not None:
+                on_last_line(line)
         if feedback.isCanceled() and not cancelled:
             cancelled = True
             _close_stdin(process)
@@ -160,11 +163,12 @@ def run_job(python, step, values, feedback, folder):
         json.dump({"step": step, "values": values}, stream, indent=1)
     listener = _Listener(feedback)
     main = os.path.join(PLUGIN_FOLDER, "worker_main.py")
-    code, cancelled = run_process([python, "-I", "-u", "-X", "utf8", main, job], feedback, listener)
+    code, cancelled = run_process([python, "-I", "-u", "-X", "utf8", main, job], feedback, listener,
+                                  listener.last_words)
     if code != 0:
         remove_partial(values, listener.pid)
     if cancelled:
-        raise QgsProcessingException(CANCELLED)
+        raise QgsProcessingException("\n".join(filter(None, (CANCELLED, listener.hint))))
     return listener.result(code)
 
 
@@ -178,11 +182,8 @@ class _Listener:
         self.pid = 0
 
     def __call__(self, line):
-        message = None
-        if line.startswith("{"):
-            with suppress(ValueError):
-                message = json.loads(line)
-        if not isinstance(message, dict):
+        message = _parsed(line)
+        if message is None:
             self._feedback.pushConsoleInfo(line)
             return
         kind = message.get("type")
@@ -200,6 +201,17 @@ class _Listener:
         elif kind == "hello":
             self._greet(message)
 
+    def last_words(self, line):
+        """Listen to nothing but the error: the user has cancelled."""
+        message = _parsed(line)
+        if message is not None and message.get("type") == "error":
+            self._error = message
+
+    @property
+    def hint(self):
+        """What the error advises, such as how to go on."""
+        return (self._error or {}).get("hint", "")
+
     def _greet(self, message):
         self.pid = message.get("pid", 0)
         if message.get("protocol") != PROTOCOL:
@@ -215,6 +227,15 @@ class _Listener:
         if code != 0 or self._result is None:
             raise QgsProcessingException(_unexpected_end(code))
         return self._result
+
+
+def _parsed(line):
+    """Return a line of the protocol as a dict, or None for any other line."""
+    message = None
+    if line.startswith("{"):
+        with suppress(ValueError):
+            message = json.loads(line)
+    return message if isinstance(message, dict) else None
 
 
 def _unexpected_end(code):

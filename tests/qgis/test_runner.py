@@ -8,7 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsApplication, QgsProcessingAlgRunnerTask, QgsProcessingContext, QgsProcessingException
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingAlgRunnerTask,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+)
 
 WORLD = {"CELLS": 1500, "YEARS": 20, "TOWERS": 4}
 
@@ -159,6 +165,32 @@ def test_cancel_of_a_task(reco, feedback, tmp_path, no_orphans):
     wait(lambda: ended, 5)
     assert ended and not ended[0][0] and ended[0][1] - begin < 2
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
+def test_cancelled_map_goes_on(algorithm, feedback, library, world, tmp_path, no_orphans):
+    """Cancelled between two tiles, a map keeps what is done; run again it goes on and gives the same file."""
+    library("make_world", "--cells", 700, "--years", 1, "--towers", 3, "--out", tmp_path / "wide")
+    inputs = {"MODEL": str(world / "model_lt"), "DRIVERS": str(tmp_path / "wide" / "drivers.zarr"), "MEMORY": 0.1}
+    whole = tmp_path / "whole.tif"
+    library("predict", "--model", inputs["MODEL"], "--drivers", inputs["DRIVERS"], "--memory", 0.1, "--flux", whole)
+    maps = tmp_path / "maps"
+    maps.mkdir()
+
+    def stop(text):
+        feedback.said.append(text)
+        if text.startswith("tile 4 of"):
+            feedback.cancel()
+
+    feedback.setProgressText = stop
+    _, done = algorithm("predict").run({**inputs, "FLUX": str(maps / "f.tif")}, QgsProcessingContext(), feedback)
+    assert not done and not (maps / "f.tif").exists()
+    assert feedback.errors[0].startswith("Cancelled\n") and "tiles are kept" in feedback.errors[0], feedback.errors
+    again, said = QgsProcessingFeedback(False), []
+    again.pushInfo = said.append
+    _, done = algorithm("predict").run({**inputs, "FLUX": str(maps / "f.tif")}, QgsProcessingContext(), again)
+    assert done and any(text.startswith("Going on with an interrupted run") for text in said), said
+    assert (maps / "f.tif").read_bytes() == whole.read_bytes()
+    assert not [name for name in os.listdir(maps) if name.startswith(".")]
 
 
 def test_partial_files_of_a_killed_worker_are_removed(plugin_folder, tmp_path):
