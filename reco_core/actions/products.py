@@ -10,7 +10,7 @@ import numpy as np
 
 from ..explain.maps import AbsoluteSum, dominant_driver, group_shares, shares
 from ..explain.pairs import pairs
-from ..inference.grid import look_up
+from ..inference.grid import TOGETHER, Block, look_up
 from ..inference.job import Estimates
 from ..inference.pieces import Piece, Product, Record
 from ..inference.tiles import Tile
@@ -133,15 +133,15 @@ class Contributions(Product):
     """A raster per driver, with a band per time step."""
 
     contributions = True
-    per_value = 4.0 + 4.0
+    per_value = 4.0 * TOGETHER + 4.0
 
     def __init__(self, outputs: Sequence[str]) -> None:
         self.outputs = list(outputs)
 
-    def add(self, estimates: Estimates) -> Iterator[Piece]:
+    def split(self, block: Block, first: int, maps: np.ndarray) -> Iterator[Piece]:
         """Give the bands of these time steps."""
-        for k, output in enumerate(self.outputs):
-            yield _bands(output, estimates, _phi(estimates)[:, k])
+        for output, values in zip(self.outputs[first:], maps):
+            yield Piece(output, block.steps.start, block.tile.row0, block.tile.col0, values)
 
 
 class BaseValue(Product):
@@ -185,7 +185,7 @@ class Shares(Product):
     """Shares of drivers and of their groups, and the dominant driver; `outputs` says which of them are wanted."""
 
     contributions = True
-    per_value = 4.0
+    per_value = 4.0 * TOGETHER
 
     def __init__(self, groups: Sequence[str], outputs: Sequence[str]) -> None:
         self.groups, self.outputs = list(groups), tuple(outputs)
@@ -195,12 +195,9 @@ class Shares(Product):
         """Start adding up."""
         self._tile, self._sum = tile, AbsoluteSum(len(self.groups), tile.shape)
 
-    def add(self, estimates: Estimates) -> Iterator[Piece]:
-        """Add up the absolute contributions, month by month and in the order of time."""
-        phi = _phi(estimates)
-        for k in range(len(self.groups)):
-            for layer in estimates.block.grid(phi[:, k]):
-                self._sum.total[k] += np.nan_to_num(np.abs(layer), nan=0.0)
+    def split(self, block: Block, first: int, maps: np.ndarray) -> Iterator[Piece]:
+        """Add up the absolute contributions, in the order of time."""
+        self._sum.add(first, maps)
         return iter(())
 
     def end(self) -> Iterator[Piece]:

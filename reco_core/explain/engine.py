@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..models.base import Estimate, member_variance
+from ..models.threads import in_parts
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
 from .pairs import kinds_of, pairs, to_groups
@@ -257,7 +259,7 @@ class Engine:
                 values, phi = self._booster(booster, own, part, explain=total is not None)
                 members.add(values)
                 if total is not None and phi is not None:
-                    total[at] += phi / len(boosters)
+                    in_parts(len(own), partial(_share, total, at, phi, len(boosters)))
             mean[at], variance[at] = members.mean(), members.variance()
 
     def _booster(self, booster: Any, rows: np.ndarray, progress: Progress, *,
@@ -294,6 +296,11 @@ def _parts(labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:
     if labels is None:
         return [("all", slice(None))]
     return [(str(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
+
+
+def _share(total: np.ndarray, at: slice | np.ndarray, phi: np.ndarray, members: int, rows: slice) -> None:
+    """Add the contributions of one of several members to those of all, for some of the rows `at`."""
+    total[rows if isinstance(at, slice) else at[rows]] += phi[rows] / members
 
 
 class _Running:

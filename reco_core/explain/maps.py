@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Sequence
 
 import numpy as np
 
+from ..models.threads import in_parts
 from ..vocabulary.variables import GROUPS
 
 
@@ -55,9 +57,12 @@ def group_shares(share: np.ndarray, groups: Sequence[str]) -> np.ndarray:
 
 def dominant_driver(share: np.ndarray) -> np.ndarray:
     """Return the number (1, 2, ...) of the driver with the largest share; the first of equals, NaN where none."""
-    missing = np.isnan(share).any(axis=0)
-    largest = np.where(np.isnan(share), -1.0, share).argmax(axis=0) + 1.0
-    return np.where(missing, np.nan, largest)
+    largest, number = share[0].copy(), np.ones(share.shape[1:])
+    for k, values in enumerate(share[1:], start=2):
+        larger = values > largest
+        largest[larger], number[larger] = values[larger], k
+    number[np.isnan(share).any(axis=0)] = np.nan
+    return number
 
 
 class AbsoluteSum:
@@ -66,6 +71,13 @@ class AbsoluteSum:
     def __init__(self, features: int, shape: tuple[int, int]) -> None:
         self.total = np.zeros((features, *shape))
 
-    def add(self, phi: np.ndarray) -> None:
-        """Add contributions of shape (p, y, x); missing ones count nothing."""
-        self.total += np.nan_to_num(np.abs(phi), nan=0.0)
+    def add(self, first: int, maps: np.ndarray) -> None:
+        """Add contributions of features from number `first` on, shape (features, time, y, x); missing ones count 0."""
+        in_parts(maps.shape[2], partial(self._add, first, maps))
+
+    def _add(self, first: int, maps: np.ndarray, rows: slice) -> None:
+        for total, series in zip(self.total[first:], maps):
+            for layer in series[:, rows]:
+                values = np.abs(layer)
+                values[np.isnan(values)] = 0.0
+                total[rows] += values

@@ -30,6 +30,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
 
+from ..models.threads import in_parts
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
 from .forest import Forest, mean_forest, read_forest
@@ -149,7 +150,7 @@ class TableExplainer:
         for segment in self.plan():
             count = len(segment.features)
             sums = self._sums(rows, segment, self.lanes(segment), estimate, progress)
-            phi[:, segment.features] += sums[:, :count]
+            in_parts(len(rows), partial(_take, phi, segment.features, sums[:, :count]))
             estimate = sums[:, count].copy()
         phi[:, -1] = self.base_value
         return phi, estimate
@@ -271,6 +272,11 @@ class TableExplainer:
             yield partial(add_tables, bins[at:at + BLOCKS_PER_TASK], (first, last), self.pass_start,
                           segment.test_start, segment.column, segment.limit, segment.shift, segment.step, table,
                           self.table_start, lanes, out[at * per_block:(at + BLOCKS_PER_TASK) * per_block])
+
+
+def _take(phi: np.ndarray, features: np.ndarray, sums: np.ndarray, rows: slice) -> None:
+    """Add the sums of some features to contributions."""
+    phi[rows, features] += sums[rows]
 
 
 def _passes(per_tree: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Optional, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Iterator, Optional, Sequence
 
 import numpy as np
 
 from ..errors import ArtifactError, GridError
 from ..io.drivers.values import check_range
 from ..models.context import Context
+from ..models.threads import in_parts
 from ..vocabulary.calendar import parse_period, step_label
 from ..vocabulary.variables import CLASS_FAMILIES, IGBP_CODES
 from .surroundings import Surroundings, earlier_gaps, window
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 CLASS_VARIABLE = "igbp"
 OUTSIDE = "outside the region"
 NOTHING = Context()
+TOGETHER = 8  # columns that share a line of the cache
 NO_CLASS = "of a land-cover class the model does not know"
 
 
@@ -56,6 +59,20 @@ class Block:
         result = np.full(self.shape, np.nan, dtype="float32")
         result.ravel()[self.index] = values
         return result
+
+    def layers(self, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield columns of shape (n, columns), some at a time, as maps of shape (columns, *shape), with their first."""
+        cells = int(np.prod(self.shape))
+        for first in range(0, values.shape[1], TOGETHER):
+            part = values[:, first:first + TOGETHER]
+            maps = np.full((part.shape[1], cells), np.nan, dtype="float32")
+            in_parts(len(part), partial(self._spread, part, maps))
+            yield first, maps.reshape(-1, *self.shape)
+
+    def _spread(self, values: np.ndarray, maps: np.ndarray, rows: slice) -> None:
+        at = rows if len(self.index) == maps.shape[1] else self.index[rows]
+        for column, target in zip(values[rows].T, maps):
+            target[at] = column
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Iterable, Optional, Protocol, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Optional, Protocol, Sequence
 
 import numpy as np
 
@@ -170,14 +170,23 @@ class MapJob:
             if block is None:
                 continue
             estimates = self.estimates(block, result.tally, span)
-            for product in self.products:
-                for piece in product.add(estimates):
-                    send(piece)
+            for piece in self._made_of(estimates):
+                send(piece)
         for product in self.products:
             for piece in product.end():
                 send(piece)
         result.records = [product.record() for product in self.products]
         return result
+
+    def _made_of(self, estimates: Estimates) -> Iterator[Piece]:
+        """Yield what the products make of a block."""
+        for product in self.products:
+            yield from product.add(estimates)
+        if estimates.contributions is None:
+            return
+        for first, maps in estimates.block.layers(estimates.contributions[:, :-1]):
+            for product in self.products:
+                yield from product.split(estimates.block, first, maps)
 
     def take(self, result: TileResult) -> None:
         """Count what came of a tile; called in the order of the tiles."""

@@ -11,6 +11,7 @@ import numpy as np
 from .tiles import Tile
 
 if TYPE_CHECKING:
+    from .grid import Block
     from .job import Estimates
 
 Record = Mapping[str, Any]
@@ -84,6 +85,13 @@ class Product:
 
     def add(self, estimates: Estimates) -> Iterable[Piece]:
         """Take the estimates of some time steps of the tile, in the order of time, and give the pieces they make."""
+        return ()
+
+    def split(self, block: Block, first: int, maps: np.ndarray) -> Iterable[Piece]:
+        """Take contributions of drivers, from number `first` on, and give the pieces they make; called after `add`.
+
+        `maps` has shape (drivers, time, rows, columns) [unit of the target], NaN where there is no estimate.
+        """
         return ()
 
     def end(self) -> Iterable[Piece]:

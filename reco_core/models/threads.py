@@ -12,8 +12,9 @@ FEWEST_ROWS, MOST_ROWS = 64, 2048
 def in_parts(rows: int, work: Callable[[slice], None]) -> None:
     """Do some work for all parts of rows, spread over threads; each part writes what is its own."""
     parts = list(_parts(rows))
-    if len(parts) == 1:
-        work(parts[0])
+    if len(parts) < 2:
+        for part in parts:
+            work(part)
         return
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(work, parts))

@@ -95,6 +95,19 @@ def test_estimates_are_those_of_the_model():
     assert np.isnan(kept.mean[~valid]).all() and not valid.all() and work.tally.valid == valid.sum()
 
 
+def test_layers_are_the_columns():
+    """Columns as maps, some at a time, are what each column is as a map: with gaps and without, many rows and none."""
+    rng = np.random.default_rng(0)
+    for shape, share in (((3, 40, 50), 0.7), ((2, 50, 60), 1.0), ((1, 2, 3), 0.0)):
+        index = np.flatnonzero(rng.random(np.prod(shape)) < share)
+        values = rng.normal(size=(len(index), 11))
+        block = grid.Block(Tile(0, shape[1], 0, shape[2]), slice(0, shape[0]), shape, index, values, None, 11)
+        found = {first + k: layer for first, maps in block.layers(values) for k, layer in enumerate(maps)}
+        assert sorted(found) == list(range(11))
+        for k, layer in found.items():
+            assert np.array_equal(layer, block.grid(values[:, k]), equal_nan=True)
+
+
 def test_contributions_add_up():
     """Base value plus contributions is the estimate in every cell and month."""
     kept, work = run(small_drivers(), small_model())
