@@ -10,7 +10,7 @@ import pytest
 from source import CORE, PLUGIN, ROOT, imports, name, python_files
 
 LEVELS = {
-    **dict.fromkeys(("errors", "progress", "deps", "device", "catalogue", "version"), 0),
+    **dict.fromkeys(("errors", "progress", "deps", "device", "threads", "catalogue", "version"), 0),
     "vocabulary": 1,
     **dict.fromkeys(("io", "drivers", "samples", "models", "trends", "summaries", "report", "world"), 2),
     **dict.fromkeys(("inference", "evaluation", "explain"), 3),

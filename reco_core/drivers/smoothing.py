@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Callable, Optional
@@ -13,6 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError, GridError, SchemaError
 from ..progress import SILENT, Progress
+from ..threads import in_threads
 from .series import Steps, complete, composites, daily_grid, year_numbers
 
 METHODS = ("savitzky_golay", "double_logistic", "linear")
@@ -229,22 +228,13 @@ class Smoother:
         good = None if good is None or good.ndim == 1 else good.reshape(len(cube), -1)
         out = np.empty((size, flat.shape[1]), dtype="float32")
         block = int(np.clip(VALUES_PER_TASK // max(len(self.given.days), size), 1, 4096))
-        starts = range(0, flat.shape[1], block)
 
         def task(start: int) -> None:
             part = slice(start, min(start + block, flat.shape[1]))
             trusted = self._quality_rows(quality, good, part)
             out[:, part] = work(self._spread(flat[:, part]), trusted).T
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            tasks = [pool.submit(task, start) for start in starts]
-            try:
-                for done, future in enumerate(tasks):
-                    future.result()
-                    progress((done + 1) / len(tasks))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        in_threads(task, range(0, flat.shape[1], block), progress)
         return out.reshape(size, *cube.shape[1:])
 
     def _check_shapes(self, cube: np.ndarray, quality: Optional[Any]) -> None:

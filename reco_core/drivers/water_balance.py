@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
 
 from ..errors import ConfigError, GridError, SchemaError
 from ..progress import SILENT, Progress
+from ..threads import in_threads
 from ..vocabulary.astronomy import day_length, extraterrestrial_radiation
 from .evapotranspiration import hargreaves, thornthwaite
 from .labelled import Labelled
@@ -191,22 +190,10 @@ def _scores(flat: np.ndarray, months: Months, scale: int, distribution: str, fit
         def work(first: int, last: int) -> None:
             gamma_index(flat, first, last, month, fitted, scale, offset, moments, network, years, table, clip, out)
 
-    over_pixels(flat.shape[1], work, progress)
+    count = flat.shape[1]
+    in_threads(lambda first: work(first, min(first + PIXELS_PER_TASK, count)), range(0, count, PIXELS_PER_TASK),
+               progress)
     return out
-
-
-def over_pixels(count: int, work: Callable[[int, int], None], progress: Progress) -> None:
-    """Call `work(first, last)` for parts of `count` pixels, in threads; stops where it is cancelled."""
-    starts = range(0, count, PIXELS_PER_TASK)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        tasks = [pool.submit(work, start, min(start + PIXELS_PER_TASK, count)) for start in starts]
-        try:
-            for done, task in enumerate(tasks):
-                task.result()
-                progress((done + 1) / len(tasks))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def pet(method: str = "thornthwaite", *, lat: Any = None, times: Optional[Any] = None, **drivers: Any) -> Any:

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..models.base import Estimate, member_variance
-from ..models.threads import in_parts
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
+from ..threads import in_parts
 from .pairs import kinds_of, pairs, to_groups
 from .shap_tables import DEEPEST_MEAN, Keep, TableExplainer
 from .tree_shap import by_xgboost

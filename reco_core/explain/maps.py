@@ -7,7 +7,7 @@ from typing import Sequence
 
 import numpy as np
 
-from ..models.threads import in_parts
+from ..threads import in_parts
 from ..vocabulary.variables import GROUPS
 
 

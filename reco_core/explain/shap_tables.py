@@ -30,9 +30,9 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
 
-from ..models.threads import in_parts
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
+from ..threads import in_parts
 from .forest import Forest, mean_forest, read_forest
 from .shap_plan import Groups, Segment, segments
 

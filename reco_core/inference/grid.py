@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ArtifactError, GridError
 from ..io.drivers.values import check_range
 from ..models.context import Context
-from ..models.threads import in_parts
+from ..threads import in_parts
 from ..vocabulary.calendar import parse_period, step_label
 from ..vocabulary.variables import CLASS_FAMILIES, IGBP_CODES
 from .surroundings import Surroundings, earlier_gaps, window

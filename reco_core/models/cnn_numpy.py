@@ -16,9 +16,9 @@ import numpy as np
 
 from ..deps import need
 from ..errors import ArtifactError, ConfigError
+from ..threads import in_parts
 from .cnn_kernels import add_up, between, dense, layer, layer_back, layer_choice
 from .expected_gradients import share_out
-from .threads import in_parts
 from .torch_loop import run_module, with_state
 
 KERNEL, POOL = 3, 2

@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 from ..errors import RecoError, ResourceError
 from ..progress import SILENT, Progress
+from ..threads import available_cores
 
 POLL_SECONDS = 0.2
 Task = Callable[[Any, Any, Progress], Any]
@@ -86,14 +87,6 @@ class Crew:
             end_now(self._pool)
             self._pool = None
             raise
-
-
-def available_cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def end_now(pool: ProcessPoolExecutor) -> None:

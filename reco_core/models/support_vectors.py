@@ -11,10 +11,10 @@ import numpy as np
 from ..deps import need
 from ..errors import ArtifactError
 from ..progress import SILENT, Progress
+from ..threads import in_parts
 from .options import SEARCH, Option, Value
 from .shapley import ORDERS, background_rows, plan_for
 from .tabular import TabularModel
-from .threads import in_parts
 
 
 @dataclass(frozen=True)

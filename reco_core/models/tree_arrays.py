@@ -18,7 +18,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 from ..errors import ArtifactError
-from .threads import in_parts
+from ..threads import in_parts
 
 NAMES = ("start", "right", "feature", "value", "cover")
 

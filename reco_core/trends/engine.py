@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -12,6 +10,7 @@ from typing import Any, Callable
 import numpy as np
 
 from ..progress import SILENT, Progress
+from ..threads import in_threads
 from .methods import TrendTest, positions
 from .theil_sen import normal_quantile
 from .torch_engine import torch_run
@@ -104,7 +103,7 @@ def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: f
 
 
 def own_run(rows: np.ndarray, stretch: np.ndarray, out: np.ndarray, *, layout: Layout, fewest: int,
-         z_level: float) -> None:
+            z_level: float) -> None:
     """Fill `out` with the trends of padded rows; the interval is that of the variance times `stretch`."""
     from .lanes import bracketed_trends, sorted_trends
 
@@ -157,16 +156,3 @@ def padded(values: np.ndarray, order: Any = slice(None)) -> np.ndarray:
     rows[:, :pixels] = values[order]
     rows[~np.isfinite(rows)] = np.nan
     return rows
-
-
-def in_threads(work: Callable[[int], None], starts: range, progress: Progress, threads: int = 0) -> None:
-    """Do `work` for each start, on all processors or in so many threads; what is left is given up when one fails."""
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        tasks = [pool.submit(work, start) for start in starts]
-        try:
-            for done, task in enumerate(tasks):
-                task.result()
-                progress((done + 1) / len(tasks))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reco_core import threads
 from reco_core.deps import jit
 from reco_core.trends import engine, trend_maps
 from reco_core.trends.engine import Layout, own_run, padded
@@ -77,7 +78,7 @@ def test_pieces_and_threads_give_the_same_bits(n, method, monkeypatch):
     times = 2001 + np.arange(n) / 12
     whole = trend_maps(values, times, method=method)
     parts = [trend_maps(values[:, a:a + 131], times, method=method) for a in range(0, 700, 131)]
-    monkeypatch.setattr(engine.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(threads, "available_cores", lambda: 1)
     monkeypatch.setattr(engine, "pixels_per_task", lambda length: 64)
     alone = trend_maps(values, times, method=method)
     for name in NAMES:
