@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, ClassVar, Mapping, Optional, Sequence, cast
+from typing import Any, ClassVar, Mapping, Optional, Sequence
 
 import numpy as np
 
 from ..deps import need
-from ..errors import ConfigError, SampleError
+from ..errors import ConfigError
 from ..progress import SILENT, Progress
-from .base import Model, ParameterRow
+from .base import ParameterRow
 from .context import Context
 from .expected_gradients import share_missed
 from .geoman_numpy import CompiledGeoman, Shape
+from .networks import NetworkModel
 from .options import Option, Value, read_options
 from .shapley import background_rows
 from .table import Table
-from .tabular import ALL, FEWEST_ROWS, Scaling, TabularModel
+from .tabular import ALL, Scaling
 from .torch_loop import Schedule, Trained, hold_back, train
 
 HELD_BACK = 1 / 9  # of the training rows: with ten folds 8 : 1 : 1
@@ -29,24 +29,7 @@ LISTS = ("external", "local")
 PUBLISHED = {"hidden": 64, "batch": 64, "learning_rate": 1e-3, "epochs": 300, "patience": 20, "validation": "records"}
 
 
-@dataclass(frozen=True)
-class Series(Scaling):
-    """How rows are made ready: each driver has one mean and spread at all time steps. Gaps stay gaps."""
-
-    @classmethod
-    def of_blocks(cls, blocks: np.ndarray, y: np.ndarray) -> Series:
-        """Return the scaling of training rows of shape (n, time steps, p)."""
-        flat = blocks.reshape(-1, blocks.shape[-1])
-        spread = flat.std(axis=0)
-        return cls(np.median(flat, axis=0), flat.mean(axis=0), np.where(spread > 0, spread, 1.0),
-                   (float(y.mean()), float(y.std()) or 1.0), np.zeros(flat.shape[1]))
-
-    def rows(self, X: np.ndarray) -> np.ndarray:
-        blocks = X.shape[1] // self.mean.size
-        return (np.asarray(X, dtype="float64") - np.tile(self.mean, blocks)) / np.tile(self.spread, blocks)
-
-
-class Geoman(TabularModel):
+class Geoman(NetworkModel):
     """The mean of recurrent networks, one per seed, that look back over `window` time steps of every driver.
 
     At each earlier step an attention weighs the drivers before an LSTM of `layers` layers with `hidden` units reads
@@ -83,6 +66,7 @@ class Geoman(TabularModel):
         "validation": Option("groups", 0.0, 0.0, ("groups", "records")),
         "search": Option("no", 0.0, 0.0, ("yes", "no", "full"))}
     learner = CompiledGeoman
+    gaps_hint = "Leave out drivers with many gaps, look back over fewer time steps (window=4), or add samples"
 
     def all_settings(self) -> dict[str, Any]:
         given, lists = _lists(self.settings)
@@ -142,44 +126,12 @@ class Geoman(TabularModel):
             errors.append(self._trained(table, scaling, {**settings, **combination}, aside, seed, progress)[0].loss)
         return tried[int(np.argmin(errors))]
 
-    def fit(self, X: np.ndarray, y: np.ndarray, *, group: np.ndarray, stratum: Optional[np.ndarray] = None,
-            weight: Optional[np.ndarray] = None, seeds: Sequence[int] = (0,), features: Sequence[str] = (),
-            shared: Optional[Mapping[str, Any]] = None, progress: Progress = SILENT) -> Geoman:
-        if self.per_class and stratum is None:
-            raise ConfigError("One model per class is asked for and no classes are given", "Give the class of each row")
-        self.features_ = tuple(features) or tuple(f"x{k}" for k in range(X.shape[1] // self.context.blocks()))
-        self.check(self.features_)
-        known = np.isfinite(X).all(axis=1)
-        labels = np.full(len(y), "") if stratum is None else np.asarray(stratum).astype(str)
-        table = Table.plain(X, y, group=group, stratum=labels, weight=weight).take(known)
-        if len(table) < FEWEST_ROWS:
-            raise SampleError(f"There are {len(table)} samples without gaps to learn from, of {len(y)}; {self.name} "
-                              f"needs at least {FEWEST_ROWS}", "Leave out drivers with many gaps, look back over fewer "
-                              "time steps (window=4), or add samples")
-        table = Table(**{**vars(table), "features": self.features_})
-        self.left_out_, self.restarts_, self.missed_ = int((~known).sum()), 0, 0.0
-        self.passes_: list[int] = []
-        self.chosen_ = {label: dict(values) for label, values in (shared or self.prepare(table))["chosen"].items()}
-        self.members_, self.scalings_ = {}, {}
-        for number, (label, settings) in enumerate(self.chosen_.items()):
-            progress(number / len(self.chosen_), f"Learning, class {label}")
-            rows = table if label == ALL else table.take(table.stratum == label)
-            self.scalings_[label] = self._scaling(rows)
-            self.members_[label] = [self._member(rows, label, settings, seed, progress) for seed in seeds]
-        return self
-
-    def _scaling(self, table: Table) -> Series:
-        return Series.of_blocks(table.X.reshape(len(table), self.context.blocks(), -1), table.y)
-
-    def _member(self, table: Table, label: str, settings: Mapping[str, Value], seed: int,
-                progress: Progress) -> CompiledGeoman:
-        scaling = self.scalings_[label]
+    def _member(self, table: Table, label: str, seed: int, progress: Progress) -> CompiledGeoman:
+        scaling, settings = self.scalings_[label], self.chosen_[label]
         records = np.arange(len(table)) if settings["validation"] == "records" else table.group
         found, member = self._trained(table, scaling, settings, hold_back(records, HELD_BACK, seed), seed, progress)
-        self.restarts_ += found.tries - 1
-        self.passes_.append(found.epoch)
         some = scaling.rows(table.X[background_rows(len(table), seed + 1, MISSED_ROWS)])
-        self.missed_ = max(self.missed_, share_missed(member.explain(some).missed, member.estimate(some)))
+        self._met(found.tries, found.epoch, [share_missed(member.explain(some).missed, member.estimate(some))])
         return member
 
     def _trained(self, table: Table, scaling: Scaling, settings: Mapping[str, Value], aside: np.ndarray, seed: int,
@@ -211,10 +163,6 @@ class Geoman(TabularModel):
             blocks = blocks[:-1]
         return blocks[-window:, None] * len(features) + np.array(local), np.array(external, dtype="int64")
 
-    def _parts(self, X: np.ndarray, stratum: Optional[np.ndarray], members: str) -> list[tuple[str, list[Any], Any]]:
-        return [(label, [replace(cast(CompiledGeoman, learner), device=self.device) for learner in learners], at)
-                for label, learners, at in super()._parts(X, stratum, members)]
-
     def attention(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None, members: str = "all") -> np.ndarray:
         """Return how much the network attends to each driver, mean over time steps and members, shape (n, p).
 
@@ -226,58 +174,10 @@ class Geoman(TabularModel):
             result[at] = np.mean([learner.attention(rows) for learner in learners], axis=0)
         return result
 
-    def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
-                      members: str = "all") -> np.ndarray:
-        result = np.zeros((len(X), len(self.features_) + 1))
-        for label, learners, at in self._parts(X, stratum, members):
-            scaling = self.scalings_[label]
-            rows = scaling.rows(X[at])
-            for learner in learners:
-                result[at] += learner.contributions(rows) * (scaling.target[1] / len(learners))
-            result[at, -1] += scaling.target[0]
-        return result
-
     def parameters(self) -> list[ParameterRow]:
         searched = [] if self.all_settings()["search"] == "no" else grid_of(self.all_settings())
-        rows = [ParameterRow(label, name, "", str(settings[name])) for label, settings in self.chosen_.items()
-                for name in searched]
-        rows += [ParameterRow(ALL, "passes until the weights that are kept", "1", float(np.mean(self.passes_))),
-                 ParameterRow(ALL, "estimate missed by expected gradients, at most", "of its spread", self.missed_)]
-        counts = {"samples left out for gaps": self.left_out_, "networks started anew": self.restarts_}
-        return rows + [ParameterRow(ALL, name, "1", float(count)) for name, count in counts.items() if count]
-
-    def remarks(self) -> list[str]:
-        words = ["Contributions are expected gradients against 64 training samples; what they miss of the estimate "
-                 "(see Parameters) is shared out in proportion to their size."]
-        if self.left_out_:
-            words.append("Samples with a gap in what the network sees were not trained on, and their estimates are "
-                         "missing; see their number under Parameters.")
-        if self.restarts_:
-            words.append("Networks died or blew up and were started anew from another seed; see Parameters.")
-        return words
-
-    def join(self, others: Sequence[Model]) -> Geoman:
-        super().join(others)
-        for other in others:
-            assert isinstance(other, Geoman)
-            self.restarts_ += other.restarts_
-            self.passes_ += other.passes_
-            self.missed_ = max(self.missed_, other.missed_)
-        return self
-
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, bytes]]:
-        meta, blobs = super().to_parts()
-        return {**meta, "left_out": self.left_out_, "restarts": self.restarts_, "passes": self.passes_,
-                "missed": self.missed_}, blobs
-
-    @classmethod
-    def from_parts(cls, meta: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Geoman:
-        model = super().from_parts(meta, blobs)
-        assert isinstance(model, Geoman)
-        model.scalings_ = {label: Series(**vars(scaling)) for label, scaling in model.scalings_.items()}
-        model.left_out_, model.restarts_ = int(meta["left_out"]), int(meta["restarts"])
-        model.passes_, model.missed_ = [int(number) for number in meta["passes"]], float(meta["missed"])
-        return model
+        return [ParameterRow(label, name, "", str(settings[name])) for label, settings in self.chosen_.items()
+                for name in searched] + super().parameters()
 
 
 def grid_of(settings: Mapping[str, Value]) -> dict[str, tuple[Value, ...]]:

@@ -204,7 +204,7 @@ class TabularModel(Model):
 
     def contributions(self, X: np.ndarray, *, stratum: Optional[np.ndarray] = None,
                       members: str = "all") -> np.ndarray:
-        result = np.zeros((len(X), X.shape[1] + 1))
+        result = np.zeros((len(X), len(self.features_) + 1))
         for label, learners, at in self._parts(X, stratum, members):
             scaling = self.scalings_[label]
             rows = scaling.rows(X[at])
