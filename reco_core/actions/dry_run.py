@@ -23,10 +23,10 @@ from .map_job import (
                       MapSpec,
                       SeriesSource,
                       TrendSpec,
-                      series_job,
 )
 from .map_run import MapRun
-from .maps import TREND_BANDS, too_few
+from .maps import TREND_BANDS, planned_trend
+from .region import Following
 
 OUTPUTS = {"predict": (*BANDS_OVER_TIME, CLASS_SUPPORT), "explain": (*FROM_CONTRIBUTIONS, INTERACTIONS),
            "estimate_region": (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS)}
@@ -56,7 +56,7 @@ def dry_run(step: str, values: Mapping[str, Any], progress: Progress) -> dict[st
 
 def _trend(values: Mapping[str, Any]) -> tuple[MapJob, int, Path]:
     series = SeriesSource(values["estimate"], values["period"]).open()
-    job = series_job(series, TrendSpec.of(values), values["memory"])
+    job = planned_trend(series, TrendSpec.of(values), values["memory"])[0]
     return job, len(TREND_BANDS), Path(values["output"])
 
 
@@ -68,10 +68,7 @@ def _map(step: str, values: Mapping[str, Any], progress: Progress) -> tuple[MapJ
     source = MapSource(values["model"], values["device"], grids, flag_classes=bool(values.get(CLASS_SUPPORT)))
     inputs = source.open(progress)
     paths = {name: values[name] for name in OUTPUTS[step]}
-    trend = TrendSpec.of(values) if values.get(TREND) else None
-    if trend is not None:
-        reader = inputs.reader
-        trend = None if too_few(trend.product(reader.times, inputs.fitted.time_step).series, trend.min_years) else trend
+    trend = Following.of(inputs, values, progress).spec if values.get(TREND) else None
     spec = MapSpec.of(paths, inputs, values["members"], values["memory"], contributions=step != "predict",
                       sample=step == "estimate_region", trend=trend)
     run = MapRun(inputs, step, spec, paths, Path(values.get("folder") or "."))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..errors import ConfigError, GridError, SampleError
+from ..inference.series import SeriesJob
 from ..io.rasters.geotiff import raster_tags
 from ..io.rasters.grid import Grid
 from ..io.rasters.qml import Style
@@ -21,6 +22,9 @@ from .map_job import INTERACTIONS, TREND, MapSource, MapSpec, SeriesSource, Tren
 from .map_remote import Remote
 from .map_run import MapRun
 from .products import Trend
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 TREND_BANDS = ("slope", "relative slope", "p", "low", "high", "n")
 
@@ -71,14 +75,7 @@ def trend(*, estimate: str, period: Optional[str], memory: float, resume: bool, 
     source = SeriesSource(estimate, period)
     remote = Remote.of_trend(cluster, source, spec, memory)
     series = source.open()
-    job = series_job(series, spec, memory)
-    product = job.products[0]
-    assert isinstance(product, Trend)
-    years = product.series
-    lines = too_few(years, spec.min_years)
-    if lines:
-        raise SampleError(lines[0], "Give a longer series, or a smaller min_years")
-    unit = annual_unit(str(series.attrs.get("units", "")), years.how, str(series.attrs["time_step"]))
+    job, product, unit = planned_trend(series, spec, memory)
     tags = {"RECO_VERSION": __version__, "RECO_STEP": "trend"}
     tags |= {name: value for name, value in raster_tags(estimate).items() if name in ("MODEL_ID", "MEMBERS")}
     keeping = Keeping("trend", {"estimate": estimate}, {"made": asdict(spec), "period": period},
@@ -87,10 +84,30 @@ def trend(*, estimate: str, period: Optional[str], memory: float, resume: bool, 
         open_trend(files, output, unit, product)
         keeping.carry_out(job, files, progress)
         if product.valid == 0:
-            raise GridError(f"No pixel of '{estimate}' has {spec.min_years} valid {_values(years)}",
+            raise GridError(f"No pixel of '{estimate}' has {spec.min_years} valid {_values(product.series)}",
                             "Give a longer series, or a smaller min_years")
     keeping.done()
     return {"output": output, "summary": trend_lines(product), "citations": product.test.citations}
+
+
+def planned_trend(series: xr.DataArray, spec: TrendSpec, memory: float) -> tuple[SeriesJob, Trend, str]:
+    """Return the job that makes the trend of a series, its product, and the unit of the annual values.
+
+    Raises
+    ------
+    SampleError
+        The series is too short.
+    ConfigError
+        Its values cannot be added up, or do not suit the test.
+    """
+    job = series_job(series, spec, memory)
+    product = job.products[0]
+    assert isinstance(product, Trend)
+    lines = too_few(product.series, spec.min_years)
+    if lines:
+        raise SampleError(lines[0], "Give a longer series, or a smaller min_years")
+    time_step = str(series.attrs["time_step"])
+    return job, product, annual_unit(str(series.attrs.get("units", "")), product.series.how, time_step)
 
 
 def open_trend(files: MapFiles, path: str, unit: str, product: Trend) -> None:
@@ -119,8 +136,9 @@ def _values(years: AnnualSeries) -> str:
 def trend_lines(product: Trend) -> list[str]:
     """Return lines for the user."""
     years = product.series
-    lines = [f"Trend of {product.valid} pixels over {years.kept} {_values(years)}, {years.times[0]:.0f} to "
-             f"{years.times[-1]:.0f}; {product.test.text}", product.field.line()]
+    first, last = (int(year) for year in years.times[[0, -1]])
+    lines = [f"Trend of {product.valid} pixels over {years.kept} {_values(years)}, {first} to {last}; "
+             f"{product.test.text}", product.field.line()]
     if product.filled:
         lines.append(f"Values of a pixel and year with up to a quarter of the time steps filled: {product.filled} "
                      "(with the pixel's mean of the same month)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from ..catalogue import get_step
 from ..device import resolve
@@ -56,7 +56,7 @@ def estimate_region(*, progress: Progress, **values: Any) -> dict[str, Any]:
     return result
 
 
-def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapRun, _Following, list[str]]:
+def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapRun, Following, list[str]]:
     """Write all rasters, the sample for curves and, if one is fitted, the model."""
     grids = {name: values[name] for name in GRIDS}
     with ExitStack() as stack:
@@ -65,7 +65,7 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
         fitted, place, lines = _model(values, grids, folder, stack, progress)
         inputs = open_inputs(fitted, model_id(place), flag_classes=bool(values[CLASS_SUPPORT]), progress=progress,
                              **grids)
-        following = _Following.of(inputs, values, progress)
+        following = Following.of(inputs, values, progress)
         paths = {name: values[name] for name in (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS)}
         spec = MapSpec.of(paths, inputs, values["members"], values["memory"], contributions=True, sample=True,
                           trend=following.spec)
@@ -111,7 +111,7 @@ def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: E
 
 
 @dataclass
-class _Following:
+class Following:
     """The trend of the estimate, where the series is long enough."""
 
     path: Optional[Path] = None
@@ -120,7 +120,7 @@ class _Following:
     reason: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, inputs: MapInputs, values: dict[str, Any], progress: Progress) -> _Following:
+    def of(cls, inputs: MapInputs, values: Mapping[str, Any], progress: Progress) -> Following:
         """Say whether there is a trend, or why there is none.
 
         Raises

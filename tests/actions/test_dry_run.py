@@ -11,7 +11,7 @@ from reco_core import cli
 from reco_core.actions import run_step
 from reco_core.actions.models import save_model
 from reco_core.catalogue import STEPS
-from reco_core.errors import ArtifactError, ConfigError
+from reco_core.errors import ArtifactError, ConfigError, SampleError
 from reco_core.io.rasters.cubes import write_cube
 from small_world import small_drivers, small_model
 
@@ -91,6 +91,28 @@ def test_what_would_fail_fails_now(place, tmp_path):
         run_step("explain", {**values(place, "explain", tmp_path), "drivers": str(tmp_path / "few.zarr")}, dry_run=True)
     with pytest.raises(ConfigError, match="needs a fitted model"):
         run_step("estimate_region", {"drivers": str(place / "drivers.zarr"), "folder": str(tmp_path)}, dry_run=True)
+
+
+@pytest.mark.parametrize("step", ["trend", "estimate_region"])
+def test_a_trend_that_would_be_refused(place, tmp_path, step):
+    """Too short a series is told now, as the step itself would."""
+    given = {**values(place, step, tmp_path), "min_years": 13}
+    if step == "estimate_region":
+        given["trend"] = str(tmp_path / "wanted.tif")
+    with pytest.raises(SampleError, match="needs 13 whole years; the series has 12"):
+        run_step(step, given, folder=None, dry_run=True)
+
+
+def test_rates_that_cannot_be_added_up(place, tmp_path):
+    """Fluxes per day in a raster of months have no yearly sum: told now, as the step itself would."""
+    import rasterio
+
+    path = tmp_path / "daily.tif"
+    path.write_bytes((place / "reco.tif").read_bytes())
+    with rasterio.open(path, "r+") as file:
+        file.units = ["g C m-2 d-1"] * file.count
+    with pytest.raises(ConfigError, match="adding up such rates"):
+        run_step("trend", {"estimate": str(path), "output": str(tmp_path / "trend.tif")}, dry_run=True)
 
 
 def test_a_map_without_data(place, tmp_path):
