@@ -14,6 +14,7 @@ from ..inference.grid import TOGETHER, Block, look_up
 from ..inference.job import Estimates
 from ..inference.pieces import Piece, Product, Record
 from ..inference.tiles import Tile
+from ..progress import SILENT, Progress
 from ..trends import AnnualSeries, FieldSignificance, TrendTest, trend_maps
 from ..trends.maps import NAMES as TREND_NAMES
 from ..trends.variants import PLAIN
@@ -115,7 +116,7 @@ class ClassSupport(Product):
             self._grade[row, column] = grades[step, row, column]
         return ()
 
-    def end(self) -> Iterable[Piece]:
+    def end(self, progress: Progress = SILENT) -> Iterable[Piece]:
         """Give the tile."""
         yield Piece(CLASS_SUPPORT, 0, self._tile.row0, self._tile.col0, self._grade[None])
 
@@ -165,7 +166,7 @@ class BaseValue(Product):
             self._base = np.where(np.isnan(self._base), layer, self._base)
         return iter(())
 
-    def end(self) -> Iterator[Piece]:
+    def end(self, progress: Progress = SILENT) -> Iterator[Piece]:
         """Give the tile."""
         yield Piece(self.output, 0, self._tile.row0, self._tile.col0, self._base[None])
 
@@ -200,7 +201,7 @@ class Shares(Product):
         self._sum.add(first, maps)
         return iter(())
 
-    def end(self) -> Iterator[Piece]:
+    def end(self, progress: Progress = SILENT) -> Iterator[Piece]:
         """Give the tile."""
         share = shares(self._sum.total)
         for output, values in (("shares", share), ("groups", group_shares(share, self.groups)),
@@ -231,7 +232,7 @@ class Interactions(Product):
                 self._count += np.isfinite(layer) if k == 0 else 0
         return iter(())
 
-    def end(self) -> Iterator[Piece]:
+    def end(self, progress: Progress = SILENT) -> Iterator[Piece]:
         """Give the tile."""
         mean = np.divide(self._sum, self._count, out=np.full(self._sum.shape, np.nan), where=self._count > 0)
         yield Piece(self.output, 0, self._tile.row0, self._tile.col0, mean.astype("float32"))
@@ -264,10 +265,10 @@ class Trend(Product):
             self.series.add(step, layer)
         return iter(())
 
-    def end(self) -> Iterator[Piece]:
+    def end(self, progress: Progress = SILENT) -> Iterator[Piece]:
         """Compute the trend of the tile."""
         before = self.series.filled
-        maps = self.compute(self.series.values())
+        maps = self.compute(self.series.values(), progress=progress)
         bands = np.stack([maps[name].astype("float32") for name in TREND_NAMES])
         bands[-1][maps["n"] == 0] = np.nan
         self._found = {"valid": int(np.isfinite(maps["slope"]).sum()), "filled": self.series.filled - before,

@@ -173,7 +173,7 @@ class MapJob:
             for piece in self._made_of(estimates):
                 send(piece)
         for product in self.products:
-            for piece in product.end():
+            for piece in product.end(progress.span(1.0, 1.0)):
                 send(piece)
         result.records = [product.record() for product in self.products]
         return result

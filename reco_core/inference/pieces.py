@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
 
 import numpy as np
 
+from ..progress import SILENT, Progress
 from .tiles import Tile
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ class Product:
         """
         return ()
 
-    def end(self) -> Iterable[Piece]:
-        """Finish the tile and give the pieces that needed all its time steps."""
+    def end(self, progress: Progress = SILENT) -> Iterable[Piece]:
+        """Finish the tile and give the pieces that needed all its time steps; long work asks whether to stop."""
         return ()
 
     def record(self) -> Record:

@@ -7,10 +7,12 @@ import pytest
 import rasterio
 
 from reco_core.actions import run_step
+from reco_core.actions.map_job import TrendSpec, series_job
 from reco_core.catalogue import get_step
-from reco_core.errors import ConfigError
-from reco_core.io.rasters.geotiff import RasterWriter
+from reco_core.errors import Cancelled, ConfigError
+from reco_core.io.rasters.geotiff import RasterWriter, read_series
 from reco_core.io.rasters.grid import Grid
+from reco_core.progress import Progress
 from reco_core.trends import METHODS, TrendTest, trend_maps
 from reco_core.trends.maps import NAMES
 from small_world import small_drivers
@@ -94,3 +96,22 @@ def test_share_that_is_significant(flux, tmp_path):
     share = (bands[2] <= 0.05).mean()
     assert 0 < share < 1
     assert any(f"{share:.1%} of these pixels" in line for line in said["summary"])
+
+
+def test_first_and_last_year(flux, tmp_path):
+    """A series of months that ends in December 2008 does not reach into 2009."""
+    said, _, tags = run(flux[0], tmp_path)
+    assert any("96 time steps, 2001 to 2008;" in line for line in said["summary"])
+    assert tags["PERIOD"] == "2001.000/2008.917"
+
+
+@pytest.mark.parametrize("engine", ["own", "reference"])
+def test_a_tile_can_be_stopped_while_its_trends_are_computed(flux, engine, monkeypatch):
+    """Long series take long: whoever asks to stop need not wait for the tile."""
+    pytest.importorskip("pymannkendall")
+    job = series_job(read_series(flux[0]), TrendSpec("none", 10, engine), 2.0)
+    series, gathered = job.products[0].series, []
+    values = series.values
+    monkeypatch.setattr(series, "values", lambda: gathered.append(True) or values())
+    with pytest.raises(Cancelled):
+        job.compute(0, Progress(stopped=lambda: bool(gathered)))
