@@ -18,8 +18,7 @@ from ..io.artifact import model_id
 from ..io.rasters.geotiff import read_series
 from ..progress import SILENT, Progress
 from ..trends import AnnualSeries, TrendTest
-from ..trends.methods import usual_season
-from ..vocabulary.calendar import parse_period, step_label
+from ..vocabulary.calendar import STEPS_PER_YEAR, parse_period, step_label
 from . import products
 from .class_support import CLASS_SUPPORT, grades
 from .dependence import DependenceSample
@@ -61,7 +60,7 @@ class TrendSpec:
             The method compares values of the same season, and the series has one value a year.
         """
         years = AnnualSeries(times, time_step, self.annual)
-        test = TrendTest(self.method, self.season or usual_season(time_step))
+        test = TrendTest(self.method, self.season or STEPS_PER_YEAR[time_step])
         if test.seasonal and years.annual:
             raise ConfigError(f"The method '{self.method}' compares values of the same season, and annual="
                               f"{self.annual} leaves one value a year", "Choose annual=none, or another method")

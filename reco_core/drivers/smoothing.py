@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ConfigError, GridError, SchemaError
 from ..progress import SILENT, Progress
 from ..threads import in_threads
+from ..vocabulary.calendar import STEPS_PER_YEAR
 from .series import Steps, complete, composites, daily_grid, year_numbers
 
 METHODS = ("savitzky_golay", "double_logistic", "linear")
@@ -22,7 +23,6 @@ CITATIONS = {
         "Jönsson, P., Eklundh, L. (2004). Comput. Geosci. 30, 833-845. doi:10.1016/j.cageo.2004.05.006",
         "Chen, J. et al. (2004). Remote Sens. Environ. 91, 332-344. doi:10.1016/j.rse.2004.03.014"),
 }
-STEPS_A_YEAR = {"8day": 46, "16day": 23, "week": 52, "month": 12}
 TREND_HALVES = (3, 4, 5, 6, 7)
 TREND_DEGREES = (2, 4)  # 3 gives the same filter as 2
 FEWEST = 8
@@ -163,7 +163,7 @@ class Smoother:
         self._years = year_numbers(self.steps.starts)
         options = [(half, degree) for half in TREND_HALVES for degree in TREND_DEGREES
                    if 2 * half < max(self.steps.starts.size, 2 * TREND_HALVES[0] + 1)]
-        period = STEPS_A_YEAR.get(self.steps.time_step, 0)
+        period = STEPS_PER_YEAR[self.steps.time_step]
         widest = max(settings.half_window, *(half for half, _ in options))
         self._period = period if widest <= period <= self.steps.starts.size else 0
         self._halves = np.array([half for half, _ in options])

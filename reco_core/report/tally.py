@@ -6,7 +6,8 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
-STEPS_PER_YEAR = {"year": 1, "month": 12, "16day": 23, "8day": 46, "week": 52, "day": 365}
+from ..vocabulary.calendar import STEPS_PER_YEAR
+
 SEASONS = ("December to February", "March to May", "June to August", "September to November")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..vocabulary.calendar import step_days, step_start
+from ..vocabulary.calendar import STEPS_PER_YEAR, step_days, step_number, step_start
 
 DAYS_PER_YEAR = 365.2425
+BEGIN_ANEW = ("month", "8day", "16day")  # on 1 January: each year has as many steps
 
 
 def decimal_years(times: np.ndarray, time_step: str) -> np.ndarray:
-    """Return times as years; months are twelfths of a year and so evenly spaced.
+    """Return times as years; months are twelfths of a year, 8-day steps 46ths, and so evenly spaced.
 
     Examples
     --------
@@ -21,8 +22,9 @@ def decimal_years(times: np.ndarray, time_step: str) -> np.ndarray:
     year = days.astype("datetime64[Y]").astype(int) + 1970.0
     if time_step == "year":
         return year
-    if time_step == "month":
-        return year + (days.astype("datetime64[M]").astype(int) % 12) / 12.0
+    if time_step in BEGIN_ANEW:
+        count = STEPS_PER_YEAR[time_step]
+        return year + (step_number(days, time_step) % count) / count
     return 1970.0 + days.astype(int) / DAYS_PER_YEAR
 
 

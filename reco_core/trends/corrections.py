@@ -134,7 +134,7 @@ def correct(rows, places, spread, method, season, lags, floor, always, bound, ta
     length = spread.size
     series, residuals, changed = np.empty(length), np.empty(length), np.empty(length)
     deviation, known, scratch = np.empty(length), np.empty(length), np.empty(length)
-    cycles = length // season
+    cycles = length // season if method == COVARIANCE else 0
     signs, ranks = np.empty((2, cycles, cycles)), np.empty(cycles)
     for p in range(table.shape[0]):
         result = table[p]

@@ -12,7 +12,7 @@ import numpy as np
 from ..progress import SILENT, Progress
 from ..threads import in_threads
 from .methods import TrendTest, positions
-from .theil_sen import normal_quantile
+from .theil_sen import interval_score
 from .torch_engine import torch_run
 from .variants import LEVEL, PLAIN
 
@@ -87,7 +87,7 @@ def trend_table(values: np.ndarray, times: np.ndarray, *, min_n: int, z_level: f
     table = np.empty((values.shape[1], COLUMNS))
     step = pixels_per_task(times.size) * (16 if device else 1)
     run = partial(own_run, layout=layout, fewest=max(min_n, 2), z_level=z_level)
-    if device:
+    if device and layout.first.size:
         run = partial(torch_run, layout=layout, fewest=max(min_n, 2), z_level=z_level, device=device)
 
     def work(start: int) -> None:
@@ -126,7 +126,7 @@ def _correct(rows: np.ndarray, row_places: np.ndarray, since: np.ndarray, places
     spread = np.interp(np.arange(length), places, since)
     stretch = np.empty(len(table))
     corrections.correct(rows, row_places, spread, code, season, test.lags, test.floor, test.always,
-                        normal_quantile(0.5 + LEVEL / 2), table, stretch)
+                        interval_score(LEVEL), table, stretch)
     return stretch
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..progress import SILENT, Progress
-from .annual import decimal_years
 from .engine import trend_table
 from .mann_kendall import EXACT_LIMIT, exact_p, normal_p, standard_score
 from .methods import TrendTest
-from .theil_sen import normal_quantile
-
-if TYPE_CHECKING:
-    import xarray as xr
+from .theil_sen import interval_score
 
 ENGINES = ("own", "reference", "torch")
 NAMES = ("slope", "relative", "p", "low", "high", "n")
@@ -57,7 +53,7 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
     Raises
     ------
     ConfigError
-        The engine is unknown, or cannot deal with these times.
+        The engine is unknown, or cannot deal with these times; there is no such level.
 
     Examples
     --------
@@ -74,7 +70,7 @@ def trend_maps(values: Any, times: Any, *, min_n: int = 10, level: float = 0.95,
     if engine not in ENGINES:
         raise ConfigError(f"There is no trend engine '{engine}'", "Use one of: " + ", ".join(ENGINES))
     test = method if isinstance(method, TrendTest) else TrendTest(method, season)
-    flat, z_level = cube.reshape(axis.size, -1), normal_quantile(0.5 + level / 2)
+    flat, z_level = cube.reshape(axis.size, -1), interval_score(level)
     if engine == "reference":
         from .reference import reference_rows
 
@@ -107,37 +103,6 @@ def _with_exact(p: np.ndarray, score: np.ndarray, variance: np.ndarray, count: n
             known = {s: exact_p(s, n) for s in np.unique(score[chosen])}
             result[chosen] = [known[s] for s in score[chosen]]
     return result
-
-
-def trend_dataset(series: xr.DataArray, *, min_n: int = 10, level: float = 0.95, engine: str = "own",
-                  progress: Progress = SILENT) -> xr.Dataset:
-    """Return the trend of a series of maps as a dataset of the kind `trend`.
-
-    Parameters
-    ----------
-    series : xarray.DataArray of shape (time, y, x) [any]
-        With the attribute `time_step`; missing values are NaN.
-    min_n, level, engine, progress
-        As in `trend_maps`.
-
-    Returns
-    -------
-    xarray.Dataset
-        slope, relative, p, low, high and n over (y, x), with units and the period in the attributes.
-    """
-    import xarray as xr
-
-    days = np.asarray(series["time"].values, dtype="datetime64[D]")
-    time_step = str(series.attrs.get("time_step", "year"))
-    maps = trend_maps(series.values, decimal_years(days, time_step), min_n=min_n, level=level,
-                      engine=engine, progress=progress)
-    units = trend_units(str(series.attrs.get("units", "")))
-    dims = series.dims[1:]
-    coords = {name: coord for name, coord in series.coords.items() if "time" not in coord.dims and name != "time"}
-    data = {name: (dims, maps[name], {"units": unit}) for name, unit in zip(NAMES, units)}
-    return xr.Dataset(data, coords=coords, attrs={
-        "reco_kind": "trend", "period": f"{days[0]}/{days[-1]}", "method": "Theil-Sen slope, Mann-Kendall test",
-        "level": level, "min_n": min_n})
 
 
 def trend_units(unit: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
@@ -27,7 +28,6 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prewhitening": ("Mann-Kendall test of the pre-whitened series", (MANN, STORCH)),
     "tfpw": ("Mann-Kendall test with trend-free pre-whitening", (MANN, YUE)),
 }
-STEPS_PER_YEAR = {"day": 365, "8day": 46, "16day": 23, "week": 52, "month": 12, "year": 1}
 SEASONAL = ("seasonal", "seasonal_covariance")
 CHANGES_VARIANCE = ("seasonal_covariance", "hamed_rao", "yue_wang")
 
@@ -54,7 +54,7 @@ class TrendTest:
     Raises
     ------
     ConfigError
-        There is no such method, or a seasonal one has no season.
+        There is no such method, a seasonal one has no season, or lags or floor make no sense.
     """
 
     method: str = "plain"
@@ -69,6 +69,9 @@ class TrendTest:
         if self.seasonal and self.season < 2:
             raise ConfigError(f"The method '{self.method}' needs at least 2 seasons, not {self.season}",
                               "Give season=12 for months and annual=none, or choose another method")
+        if self.lags < 0 or not self.floor > 0:
+            raise ConfigError(f"There is no test with lags={self.lags} and floor={self.floor:g}",
+                              "Give lags from 0 and a floor above 0")
 
     @property
     def seasonal(self) -> bool:
@@ -91,6 +94,15 @@ class TrendTest:
         return min(self.lags or usual, n - 1)
 
 
+def even_positions(times: np.ndarray) -> Optional[np.ndarray]:
+    """Return the place of each time on an axis without gaps, or None where times are not evenly spaced."""
+    if times.size < 2:
+        return np.zeros(times.size, dtype="int64")
+    exact = (times - times[0]) / np.diff(times).min()
+    places = np.round(exact).astype("int64")
+    return places if np.abs(exact - places).max() <= 1e-3 else None
+
+
 def positions(times: np.ndarray) -> np.ndarray:
     """Return the place of each time on an axis without gaps; 0, 1, 2, ... where times are not evenly spaced.
 
@@ -99,19 +111,5 @@ def positions(times: np.ndarray) -> np.ndarray:
     >>> positions(np.array([2001.0, 2002.0, 2005.0])).tolist()
     [0, 1, 4]
     """
-    if times.size < 2:
-        return np.zeros(times.size, dtype="int64")
-    exact = (times - times[0]) / np.diff(times).min()
-    places = np.round(exact).astype("int64")
-    return places if np.abs(exact - places).max() <= 1e-3 else np.arange(times.size)
-
-
-def usual_season(time_step: str) -> int:
-    """Return how many time steps make a year.
-
-    Examples
-    --------
-    >>> usual_season("month")
-    12
-    """
-    return STEPS_PER_YEAR[time_step]
+    places = even_positions(times)
+    return np.arange(times.size) if places is None else places

@@ -18,18 +18,23 @@ from ..deps import need
 from ..errors import ConfigError
 from ..progress import Progress
 from .kernels import COLUMNS, COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE
-from .methods import CHANGES_VARIANCE, TrendTest
+from .methods import CHANGES_VARIANCE, TrendTest, even_positions
 from .theil_sen import interval_ranks
-from .variants import autocorrelation, significant
+from .variants import autocorrelation, significant, sorted_slopes
 
 
 def reference_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: float, test: TrendTest,
                    progress: Progress) -> np.ndarray:
     """Return the table of `engine.trend_table`, made with pymannkendall."""
-    places, spacing = even_axis(times)
+    places = even_positions(times)
+    if places is None:
+        raise ConfigError("The reference engine needs evenly spaced time steps, and these are not",
+                          "Use engine=own, or annual=sum")
+    spacing = float(np.diff(times).min()) if times.size > 1 else 1.0
     season = test.season if test.seasonal else 1
     table = np.full((len(rows), COLUMNS), np.nan)
     series = np.full(places[-1] + 1, np.nan)
+    at = np.arange(series.size)
     for row, values in enumerate(rows):
         if row % 64 == 0:
             progress(row / len(rows))
@@ -37,7 +42,7 @@ def reference_rows(rows: np.ndarray, times: np.ndarray, min_n: int, z_level: flo
         count = int(finite.sum())
         table[row, COUNT] = count
         series[places] = np.where(finite, values, np.nan)
-        slopes = _slopes(series, season) / spacing
+        slopes = sorted_slopes(series, at, at % season) / spacing
         table[row, PAIRS] = slopes.size
         if count < max(min_n, 2) or slopes.size == 0:
             continue
@@ -59,10 +64,10 @@ def _test(series: np.ndarray, test: TrendTest, count: int) -> tuple[float, float
     else:
         plain = pymannkendall.original_test(series)
         result = plain
-    if test.method == "hamed_rao":
-        result = pymannkendall.hamed_rao_modification_test(series, lag=test.highest_lag(count))
-    elif test.method == "yue_wang":
-        result = pymannkendall.yue_wang_modification_test(series, lag=test.highest_lag(count))
+    if test.method in ("hamed_rao", "yue_wang"):
+        modified = getattr(pymannkendall, f"{test.method}_modification_test")
+        with np.errstate(invalid="ignore"):  # a factor below 0 makes no Z; the variance gets its floor below
+            result = modified(series, lag=test.highest_lag(count))
     elif test.method == "prewhitening":
         result = pymannkendall.pre_whitening_modification_test(series)
     elif test.method == "tfpw":
@@ -73,25 +78,3 @@ def _test(series: np.ndarray, test: TrendTest, count: int) -> tuple[float, float
     if test.method in CHANGES_VARIANCE:
         variance = float(np.maximum(variance, test.floor * plain.var_s))
     return plain.slope, float(result.s), variance, float(plain.var_s)
-
-
-def even_axis(times: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the position of each time on an axis without gaps, and the spacing of that axis [yr]."""
-    if times.size < 2:
-        return np.zeros(times.size, dtype=int), 1.0
-    spacing = float(np.diff(times).min())
-    exact = (times - times[0]) / spacing
-    positions = np.round(exact).astype(int)
-    if np.abs(exact - positions).max() > 1e-3:
-        raise ConfigError("The reference engine needs evenly spaced time steps, and these are not",
-                          "Use engine=own, or annual=sum")
-    return positions, spacing
-
-
-def _slopes(series: np.ndarray, season: int) -> np.ndarray:
-    """Return the slopes per step of all pairs within the seasons, in order."""
-    first, second = np.triu_indices(series.size, 1)
-    within = (second - first) % season == 0
-    first, second = first[within], second[within]
-    slopes = (series[second] - series[first]) / (second - first)
-    return np.asarray(np.sort(slopes[np.isfinite(slopes)]))

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from ..errors import ConfigError
 from .mann_kendall import mann_kendall
 
 
@@ -59,17 +60,30 @@ def theil_sen(values: Any, times: Optional[Any] = None, *, level: float = 0.95) 
     first, second = np.triu_indices(n, 1)
     slopes = np.sort((series[second] - series[first]) / (axis[second] - axis[first]))
     slope = float(np.median(slopes))
-    spread = normal_quantile(0.5 + level / 2) * math.sqrt(mann_kendall(series).variance)
+    spread = interval_score(level) * math.sqrt(mann_kendall(series).variance)
     low, high = interval_ranks(slopes.size, spread)
     return TheilSen(slope, float(np.median(series) - np.median(axis) * slope), float(slopes[low]),
                     float(slopes[high]), n)
 
 
-def normal_quantile(probability: float) -> float:
-    """Return the quantile of the standard normal distribution."""
+def interval_score(level: float) -> float:
+    """Return the standard score at which an interval of this level ends.
+
+    Raises
+    ------
+    ConfigError
+        There is no such level.
+
+    Examples
+    --------
+    >>> round(interval_score(0.95), 6)
+    1.959964
+    """
     from scipy.special import ndtri
 
-    return float(ndtri(probability))
+    if not 0 < level < 1:
+        raise ConfigError(f"An interval cannot have the level {level:g}", "Give a number between 0 and 1, such as 0.95")
+    return float(ndtri(0.5 + level / 2))
 
 
 def interval_ranks(pairs: int, spread: float) -> tuple[int, int]:

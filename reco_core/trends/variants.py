@@ -8,27 +8,21 @@ from typing import Any, Optional
 
 import numpy as np
 
-from .mann_kendall import mann_kendall, normal_p, standard_score
+from .mann_kendall import MannKendall, mann_kendall, normal_p, standard_score
 from .methods import TrendTest, positions
-from .theil_sen import interval_ranks, normal_quantile
+from .theil_sen import interval_ranks, interval_score
 
 PLAIN = TrendTest()
 LEVEL = 0.95  # an autocorrelation counts where it leaves the interval of this level about 0
 
 
 @dataclass(frozen=True)
-class SeriesTrend:
-    """Slope [unit of the values per year] with its interval; S, its variance, Z, two-sided p, tau, number of values."""
+class SeriesTrend(MannKendall):
+    """The result of a test, and the slope with its interval [unit of the values per year]."""
 
     slope: float
     low: float
     high: float
-    s: float
-    variance: float
-    z: float
-    p: float
-    tau: float
-    n: int
 
 
 def series_trend(values: Any, times: Optional[Any] = None, test: TrendTest = PLAIN, *,
@@ -61,22 +55,25 @@ def series_trend(values: Any, times: Optional[Any] = None, test: TrendTest = PLA
     places = positions(axis)
     seasons = places % test.season if test.seasonal else np.zeros(series.size, dtype=int)
     n = int(np.isfinite(series).sum())
-    slopes = np.sort(np.concatenate([_slopes(series[seasons == one], axis[seasons == one])
-                                     for one in np.unique(seasons)]))
+    slopes = sorted_slopes(series, axis, seasons)
     if slopes.size == 0:
-        return SeriesTrend(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, n)
+        return SeriesTrend(math.nan, math.nan, math.nan, math.nan, math.nan, n, math.nan, math.nan, math.nan)
     slope = float(np.median(slopes))
     s, variance, pairs, interval = _score(series, axis, places, seasons, slope, test)
-    low, high = interval_ranks(slopes.size, normal_quantile(0.5 + level / 2) * math.sqrt(interval))
+    low, high = interval_ranks(slopes.size, interval_score(level) * math.sqrt(interval))
     z = float(standard_score(s, variance))
-    return SeriesTrend(slope, float(slopes[low]), float(slopes[high]), s, variance, z, float(normal_p(z)), s / pairs, n)
+    return SeriesTrend(s, variance, z, float(normal_p(z)), s / pairs, n, slope, float(slopes[low]), float(slopes[high]))
 
 
-def _slopes(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values)
-    values, times = values[known], times[known]
-    first, second = np.triu_indices(values.size, 1)
-    return np.asarray((values[second] - values[first]) / (times[second] - times[first]))
+def sorted_slopes(series: np.ndarray, times: np.ndarray, seasons: np.ndarray) -> np.ndarray:
+    """Return the slopes of all pairs of values of the same season, in order."""
+    found = [np.empty(0)]
+    for season in np.unique(seasons):
+        known = np.isfinite(series) & (seasons == season)
+        values, at = series[known], times[known]
+        first, second = np.triu_indices(values.size, 1)
+        found.append((values[second] - values[first]) / (at[second] - at[first]))
+    return np.sort(np.concatenate(found))
 
 
 def _score(series: np.ndarray, axis: np.ndarray, places: np.ndarray, seasons: np.ndarray, slope: float,
@@ -145,7 +142,7 @@ def autocorrelation(series: np.ndarray, lag: int) -> float:
 
 def significant(n: int) -> float:
     """Return what an autocorrelation of `n` values must exceed to be taken for one."""
-    return normal_quantile(0.5 + LEVEL / 2) / math.sqrt(n)
+    return interval_score(LEVEL) / math.sqrt(n)
 
 
 def mid_ranks(series: np.ndarray) -> np.ndarray:

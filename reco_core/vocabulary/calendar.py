@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import GridError
 
 TIME_STEPS = ("day", "8day", "16day", "week", "month", "year")
+STEPS_PER_YEAR = {"day": 365, "8day": 46, "16day": 23, "week": 52, "month": 12, "year": 1}
 SUB_DAILY = {"half-hour": 1 / 48, "hour": 1 / 24}  # length [d]
 _COMPOSITES = {"8day": 8, "16day": 16}  # begin anew on 1 January
 

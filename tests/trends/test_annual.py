@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reco_core.trends import AnnualSeries, decimal_years, trend_maps
+from reco_core.trends.methods import positions
 
 
 def months(first: str, last: str) -> np.ndarray:
@@ -106,3 +107,16 @@ def test_series_as_it_is():
     assert np.diff(series.times) == pytest.approx(1 / 12)
     daily = decimal_years(np.array(["2001-01-01", "2001-01-02"], dtype="datetime64[D]"), "day")
     assert np.diff(daily) == pytest.approx(1 / 365.2425)
+
+
+@pytest.mark.parametrize(("time_step", "length", "count"), [("8day", 8, 46), ("16day", 16, 23)])
+def test_composites_that_lack_on_the_axis_move_no_season(time_step, length, count):
+    """Steps that begin anew each year have their place in it, whatever lacks; a cycle is then no trend."""
+    years = [np.datetime64(f"{year}-01-01") for year in range(2001, 2013)]
+    every = np.concatenate([year + length * np.arange(count) for year in years])
+    kept = np.delete(every, [count + 3, 5 * count - 1, *range(7 * count, 8 * count + 2)])
+    series = AnnualSeries(kept, time_step, "none")
+    places = positions(series.times)
+    assert np.array_equal(places, np.searchsorted(every, kept))
+    cycle = 50 * np.cos(2 * np.pi * (places % count) / count)[:, None]
+    assert (trend_maps(cycle, series.times, method="seasonal", season=count)["s"] == 0).all()

@@ -7,7 +7,7 @@ import pytest
 
 from reco_core.errors import Cancelled, ConfigError
 from reco_core.progress import Progress
-from reco_core.trends import mann_kendall, theil_sen, trend_dataset, trend_maps
+from reco_core.trends import mann_kendall, theil_sen, trend_maps, trend_units
 from reco_core.trends.maps import NAMES
 
 
@@ -155,17 +155,29 @@ def test_wrong_calls():
         trend_maps(np.zeros((3, 1)), [1, 2, 3], engine="fast")
 
 
-def test_dataset():
-    """The dataset names its units and its period and keeps the grid."""
-    xr = pytest.importorskip("xarray")
-    times = np.array([f"{y}-01-01" for y in range(2001, 2013)], dtype="datetime64[ns]")
-    series = xr.DataArray(np.arange(12.0).reshape(12, 1, 1) * np.ones((12, 2, 3)), dims=("time", "y", "x"),
-                          coords={"time": times, "y": [1.0, 0.0], "x": [0.0, 1.0, 2.0]},
-                          attrs={"units": "g C m-2 yr-1", "time_step": "year"})
-    trend = trend_dataset(series)
-    assert trend.attrs["reco_kind"] == "trend" and trend["slope"].attrs["units"] == "g C m-2 yr-2"
-    assert trend["slope"].shape == (2, 3) and float(trend["slope"][0, 0]) == 1.0
-    assert trend.attrs["period"] == "2001-01-01/2012-01-01"
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.5, float("nan")])
+def test_levels_that_are_none(level):
+    """An interval of all or of nothing is refused; its ends would lie outside the slopes."""
+    for call in (lambda: trend_maps(world(12, 4), np.arange(12), level=level),
+                 lambda: theil_sen(np.arange(12.0), level=level)):
+        with pytest.raises(ConfigError, match="level") as caught:
+            call()
+        assert "0.95" in caught.value.hint
+
+
+@pytest.mark.parametrize("engine", ["own", "reference", "torch"])
+def test_one_time_step(engine):
+    """One value has no trend, and is counted."""
+    if engine != "own":
+        pytest.importorskip({"torch": "torch", "reference": "pymannkendall"}[engine])
+    maps = trend_maps(np.array([[1.0, np.nan]]), [2001.0], engine=engine)
+    assert maps["n"].tolist() == [1, 0] and np.isnan([maps["slope"], maps["p"]]).all()
+
+
+def test_units():
+    """A slope is per year: of yearly fluxes per year and year."""
+    assert trend_units("g C m-2 yr-1")[:3] == ("g C m-2 yr-2", "% yr-1", "1")
+    assert trend_units("degC")[0] == "degC yr-1" and trend_units("")[0] == "yr-1"
 
 
 def test_brooks_range(real_data):

@@ -156,3 +156,29 @@ def test_wrong_methods(method, season):
     """Seasons must be two at least, and a method must exist."""
     with pytest.raises(ConfigError):
         TrendTest(method, season=season)
+
+
+@pytest.mark.parametrize("settings", [{"lags": -1}, {"floor": 0.0}, {"floor": -0.5}, {"floor": float("nan")}])
+def test_settings_that_make_no_test(settings):
+    """A variance must stay above 0, and lags are counted from 0."""
+    with pytest.raises(ConfigError, match="floor"):
+        TrendTest("hamed_rao", **settings)
+
+
+def test_no_values_at_all():
+    """An empty series has no trend, like one of a single value."""
+    for values in ([], [1.0], [np.nan, 2.0]):
+        trend = series_trend(values)
+        assert np.isnan([trend.slope, trend.p, trend.low]).all() and trend.n == np.isfinite(values).sum()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_variance_below_zero():
+    """Strong negative autocorrelation makes a factor below 0; pymannkendall has no Z then, and says nothing of it."""
+    pytest.importorskip("pymannkendall")
+    step = np.arange(24.0)
+    values = (step + 40 * (-1.0) ** step)[:, None]
+    test = TrendTest("hamed_rao", lags=1, floor=0.05)
+    own, reference = (trend_maps(values, step, method=test, engine=engine) for engine in ("own", "reference"))
+    assert hamed_rao_factor(mid_ranks(values[:, 0] - own["slope"] * step), 24, 1) < 0
+    np.testing.assert_allclose(own["p"], reference["p"], rtol=1e-9)
