@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from common import parsed
+from common import cannot, parsed
 from ter_towers import COLUMNS, DRIVERS, ROOT
 
 from reco_core.evaluation.crossval import cross_validate
@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=0)
     options = parsed(parser, model="causal_xgboost", settings="robust,n_estimators=10", assignments=1, processes=1)
     if not (options.data / TABLE).exists():
-        sys.exit(f"The towers are not in {options.data}: give the folder of the real data with --data or RECO_DATA")
+        cannot(f"The towers are not in {options.data}: give the folder of the real data with --data or RECO_DATA")
     started = time.monotonic()
     recipe = Recipe(options.model, "uniform", options.per_class, settings=options.settings,
                     seeds=default_seeds(options.seeds))

@@ -1,19 +1,18 @@
 """PCMCI+: our search, and our tests in the search with lags, against tigramite, in the same run and one process.
 
-Prints rows for RESULTS.md: date, machine, sites, rows, drivers, lags, seconds of ours, peer, seconds of the
-peer, largest difference of an effect. Medians of `--repeats`, interleaved; marks and lags must be equal.
+Prints rows for RESULTS.md: sites, rows, drivers, lags, seconds of ours, peer, seconds of the peer, largest difference
+of an effect. Medians of `--repeats`, interleaved; marks and lags must be equal.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
-from datetime import date
+from importlib.metadata import version
 
 import numpy as np
-from common import parsed
+from common import head, parsed, row
 
 from reco_core.models.causal_links import Links, find_links
 from reco_core.models.table import Table
@@ -47,7 +46,8 @@ def main() -> None:
     options = parsed(parser, sizes="4x30x3,1x60x3x1", repeats=1)
     find_links(world(4, 24, 3))  # compile
     find_links(world(1, 30, 3), max_lag=1)
-    print("| date | machine | sites | rows | drivers | largest lag | ours (s) | peer | peer (s) | largest difference |")
+    head("sites", "rows", "drivers", "largest lag", "ours (s)", "peer", "peer (s)", "largest difference")
+    peer = f"tigramite {version('tigramite')}"
     for size in options.sizes.split(","):
         sites, months, drivers, max_lag = (*(int(part) for part in size.split("x")), 0)[:4]
         table = world(sites, months, drivers)
@@ -58,8 +58,7 @@ def main() -> None:
         assert ours.lags == theirs.lags and [bool(m) for m in ours.marks] == [bool(m) for m in theirs.marks]
         mine, other = (statistics.median(pair[k][0] for pair in pairs) for k in (0, 1))
         ratio = statistics.median(pair[1][0] / pair[0][0] for pair in pairs)
-        print(f"| {date.today()} | {os.cpu_count()} cores | {sites} | {len(table)} | {drivers} | {max_lag} | "
-              f"{mine:.3f} | tigramite | {other:.1f} ({ratio:.0f} x) | {gap:.1g} |", flush=True)
+        row(sites, len(table), drivers, max_lag, f"{mine:.3f}", peer, f"{other:.1f} ({ratio:.0f} x)", f"{gap:.1g}")
 
 
 if __name__ == "__main__":

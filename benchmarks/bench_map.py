@@ -2,7 +2,8 @@
 
 Prints rows for RESULTS.md. The peer is the same step with the same reading, checking and writing; it works on two small
 windows of the same cube, from which its time for the whole map is reckoned (what both take alike counts once). Both
-must write the same contributions in the smaller window. A second table tells what share of the processor the step uses.
+must write the same contributions in the smaller window. A second table tells what share of the processor the step uses,
+and for what share of its time it computes rather than opens, waits for reading and writing, or closes.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import numpy as np
 from common import Usage, head, in_turns, parsed, row, seconds, spread
@@ -21,6 +23,7 @@ from scene import box, names, write_drivers, write_model
 from reco_core.actions import run_step
 from reco_core.deps import need
 from reco_core.explain.engine import Engine
+from reco_core.inference.job import MapJob
 
 SAME = 1e-4
 
@@ -49,11 +52,30 @@ def peer(folder: Path, cells: int, options: argparse.Namespace) -> float:
         return seconds(explain, folder, cells, options, f"peer-{cells}")
 
 
-def whole(folder: Path, options: argparse.Namespace, used: list[Usage]) -> float:
-    """Return how long the step takes, and keep what it used."""
-    with Usage() as usage:
+@contextmanager
+def computing() -> Iterator[list[float]]:
+    """Give the seconds that each tile was computed, less those that it waited for reading and writing."""
+    usual, found = MapJob.work, []
+
+    def work(self: MapJob, *args: Any, **more: Any) -> Any:
+        start, waited = time.perf_counter(), self.waited
+        try:
+            return usual(self, *args, **more)
+        finally:
+            found.append(time.perf_counter() - start - (self.waited - waited))
+
+    MapJob.work = work  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        MapJob.work = usual  # type: ignore[method-assign]
+
+
+def whole(folder: Path, options: argparse.Namespace, used: list[tuple[Usage, float]]) -> float:
+    """Return how long the step takes, and keep what it used and for how long it computed."""
+    with Usage() as usage, computing() as found:
         explain(folder, None, options, "ours")
-    used.append(usage)
+    used.append((usage, sum(found)))
     return usage.wall
 
 
@@ -89,7 +111,7 @@ def main() -> None:
         write_model(folder / "model", options.drivers, options.trees, options.depth)
         write_drivers(folder / "cube.zarr", options.side, options.months, options.drivers)
         explain(folder, small, options, "warm")  # compile
-        used: list[Usage] = []
+        used: list[tuple[Usage, float]] = []
         mine, large, little = in_turns(
             options.repeats, lambda: whole(folder, options, used), lambda: peer(folder, options.peer, options),
             lambda: peer(folder, small, options))
@@ -105,9 +127,11 @@ def main() -> None:
         f"the step with xgboost {need('xgboost').__version__}, {options.peer} x {options.peer} cells scaled up",
         f"{statistics.median(theirs):.0f} ({spread(ratios)} x)", f"{gap:.1g}")
     print()
-    head("map", "booster", "processor over wall time x cores", "threads with work to do over cores")
-    row(size, trees, spread([100 * usage.efficiency for usage in used]) + " %",
-        spread([100 * usage.wanted for usage in used]) + " %")
+    head("map", "booster", "processor over wall time x cores", "threads with work to do over cores",
+         "computing over wall time")
+    row(size, trees, spread([100 * usage.efficiency for usage, _ in used]) + " %",
+        spread([100 * usage.wanted for usage, _ in used]) + " %",
+        spread([100 * busy / usage.wall for usage, busy in used]) + " %")
 
 
 if __name__ == "__main__":

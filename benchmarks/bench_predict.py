@@ -1,7 +1,8 @@
 """Estimates of very many boosters: our engine against a loop over `Booster.inplace_predict`, in the same run.
 
 Prints rows for RESULTS.md: boosters, trees, depth, rows, seconds of both, ratio (above 1 where ours is faster), largest
-difference. Both have the same rows, threads and process; ours starts anew each time and makes its tables while timed.
+difference. Both have the same rows, threads and process. For estimates alone our engine asks xgboost, too, and adds
+the spread over boosters: what is compared is what that costs.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from run import Table, cells, tables_of
+
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 BYTES, PACKED = 4, 1.6  # of a value of float32, and how much smaller the files are than the values
 GRID_005 = 7200 * 3600
@@ -65,15 +67,19 @@ JOBS = (
 
 def newest(text: str) -> Measured:
     """Return what the newest row of `bench_map.py` in RESULTS.md says."""
-    section = text[text.index("`benchmarks/bench_map.py`"):].split("\n## ")[0]
-    rows = [line for line in section.splitlines() if "the step with xgboost" in line]
-    cells = [cell.strip() for cell in rows[-1].strip("|").split("|")]
-    trees = re.match(r"(\d+) trees", cells[3])
-    cores = re.match(r"(\d+) cores", cells[1])
-    assert trees is not None and cores is not None, rows[-1]
-    used = [line for line in section.splitlines() if " % |" in line][-1].strip("|").split("|")[4]
-    share = float(re.match(r" *(\d+)", used).group(1)) / 100  # type: ignore[union-attr]
-    return Measured(float(cells[5]), int(trees.group(1)), int(cores.group(1)) * share, f"{cells[0]}, {cells[1]}")
+    tables = tables_of(text[text.index("`benchmarks/bench_map.py`"):].split("\n## ")[0])
+    rate, share = ([table for table in tables if name in cells(table.header)][-1]
+                   for name in ("rows/s", "processor over wall time x cores"))
+
+    def number(table: Table, name: str) -> float:
+        found = re.match(r"[\d.]+", table.column(table.rows[-1], name))
+        assert found is not None, table.rows[-1]
+        return float(found.group())
+
+    machine = rate.column(rate.rows[-1], "machine")
+    used = number(rate, "machine") * number(share, "processor over wall time x cores") / 100
+    return Measured(number(rate, "rows/s"), int(number(rate, "booster")), used,
+                    f"{rate.column(rate.rows[-1], 'date')}, {machine}")
 
 
 def words(hours: float) -> str:

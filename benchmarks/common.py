@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, NoReturn, Sequence
 
+CANNOT = 3  # exit code: something that is needed is not here
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -26,11 +28,18 @@ def parsed(parser: argparse.ArgumentParser, **quick: Any) -> argparse.Namespace:
     return options
 
 
+def cannot(reason: str) -> NoReturn:
+    """End with the reason why a benchmark cannot be run here."""
+    print(reason, file=sys.stderr)
+    sys.exit(CANNOT)
+
+
 def machine() -> str:
     """Return what a row says of the machine: cores, memory and, where others work on it too, the load."""
     memory = -(-os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30)
     busy = os.getloadavg()[0]
-    return f"{CORES} cores, {memory} GB" + (f", shared (load {busy:.0f})" if busy > CORES * 0.75 else "")
+    others = busy > CORES * 1.25  # our own threads make a load of 1 per core
+    return f"{CORES} cores, {memory} GB" + (f", shared (load {busy:.0f})" if others else "")
 
 
 def row(*cells: Any) -> None:

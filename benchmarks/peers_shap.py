@@ -1,7 +1,7 @@
-"""Run by `bench_shap.py` with the Python of a peer's own environment: times woodelf, or fasttreeshap and xgboost.
+"""Run by `bench_peers.py` with the Python that has a peer: times woodelf, shap, or fasttreeshap and xgboost.
 
-Reads `folder`/X.npy, and booster.ubj for woodelf; fasttreeshap needs an older xgboost, which trains the same
-trees from train.npz with settings.json. Prints one line of JSON.
+Reads `folder`/X.npy and booster.ubj; fasttreeshap needs an older xgboost, which trains the same trees from train.npz
+with settings.json. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import xgboost
 
+BOTH = 200
+SAME = 1e-4
+
 
 def clock(function, repeats: int) -> float:
     """Return the median of seconds."""
@@ -25,25 +28,39 @@ def clock(function, repeats: int) -> float:
     return sorted(found)[len(found) // 2]
 
 
+def rows_of(folder: Path, rows: int) -> np.ndarray:
+    """Return so many rows of drivers."""
+    return np.array(np.load(folder / "X.npy", mmap_mode="r")[:rows])
+
+
 def woodelf(folder: Path, rows: int) -> dict:
     """Return the seconds woodelf takes for so many rows, and its values of the first."""
+    from importlib.metadata import version
+
     import pandas as pd
     from woodelf import WoodelfExplainer
 
     booster = xgboost.Booster(model_file=str(folder / "booster.ubj"))
-    X = pd.DataFrame(np.load(folder / "X.npy", mmap_mode="r")[:rows], columns=booster.feature_names)
+    X = pd.DataFrame(rows_of(folder, rows), columns=booster.feature_names)
     explainer = WoodelfExplainer(booster, feature_perturbation="tree_path_dependent")
-    explainer.shap_values(X.iloc[:1000], verbose=False)
-    found = {}
+    explainer.shap_values(X.iloc[:1000], verbose=False)  # compiles
+    found = []
+    seconds = clock(lambda: found.append(explainer.shap_values(X, verbose=False)), 1)
+    return {"peer": f"woodelf {version('woodelf-explainer')}", "phi": np.asarray(found[0])[:BOTH].tolist(),
+            "seconds": seconds}
 
-    def run():
-        found["phi"] = explainer.shap_values(X, verbose=False)
 
-    seconds = clock(run, 1)
-    from importlib.metadata import version
+def shap(folder: Path, rows: int) -> dict:
+    """Return the seconds shap takes for so many rows with code of its own, and its values of the first."""
+    import shap as package
 
-    return {"peer": f"woodelf {version('woodelf-explainer')}", "rows": rows, "seconds": seconds,
-            "phi": np.asarray(found["phi"])[:200].tolist()}
+    booster = xgboost.Booster(model_file=str(folder / "booster.ubj"))
+    X = rows_of(folder, rows)
+    explainer = package.TreeExplainer(booster)
+    explainer.model.model_type = "internal"  # else it asks xgboost
+    phi = explainer.shap_values(X[:BOTH], check_additivity=False)
+    return {"peer": f"shap {package.__version__}, one thread", "phi": np.asarray(phi).tolist(),
+            "seconds": clock(lambda: explainer.shap_values(X, check_additivity=False), 3)}
 
 
 def fasttreeshap(folder: Path, rows: int) -> dict:
@@ -54,20 +71,20 @@ def fasttreeshap(folder: Path, rows: int) -> dict:
     settings = json.loads((folder / "settings.json").read_text())
     rounds = settings.pop("rounds")
     booster = xgboost.train(settings, xgboost.DMatrix(data["X"], data["y"]), rounds)
-    X = np.array(np.load(folder / "X.npy", mmap_mode="r")[:rows])
+    X = rows_of(folder, rows)
     seconds = {}
     for algorithm in ("v1", "v2"):
         explainer = fast.TreeExplainer(booster, algorithm=algorithm, n_jobs=-1)
-        phi = explainer.shap_values(X[:200], check_additivity=False)
-        expected = booster.predict(xgboost.DMatrix(X[:200]), pred_contribs=True)[:, :-1]
-        assert np.abs(phi - expected).max() < 1e-4 * np.abs(expected).max()
+        phi = explainer.shap_values(X[:BOTH], check_additivity=False)
+        expected = booster.predict(xgboost.DMatrix(X[:BOTH]), pred_contribs=True)[:, :-1]
+        assert np.abs(phi - expected).max() < SAME * np.abs(expected).max()
         seconds[algorithm] = clock(lambda e=explainer: e.shap_values(X, check_additivity=False), 3)
     theirs = clock(lambda: booster.predict(xgboost.DMatrix(X), pred_contribs=True), 3)
     best = min(seconds, key=seconds.__getitem__)
-    return {"peer": f"fasttreeshap {fast.__version__} {best}", "rows": rows, "seconds": seconds[best],
+    return {"peer": f"fasttreeshap {fast.__version__} {best}", "seconds": seconds[best],
             "xgboost": f"xgboost {xgboost.__version__}", "xgboost_seconds": theirs}
 
 
 if __name__ == "__main__":
     which, place, count = sys.argv[1:]
-    print(json.dumps({"woodelf": woodelf, "fasttreeshap": fasttreeshap}[which](Path(place), int(count))))
+    print(json.dumps({"woodelf": woodelf, "shap": shap, "fasttreeshap": fasttreeshap}[which](Path(place), int(count))))

@@ -3,7 +3,8 @@
 python benchmarks/run.py [--only bench_shap.py,bench_map.py] [--quick] [--results PATH]
 
 `goals.toml` says which command measures which goal and how its row tells the figure; a benchmark that no goal names
-runs with its own sizes. With `--quick` nothing is written.
+runs with its own sizes. What cannot be measured here, for lack of data or of a peer, is said at the end. With `--quick`
+nothing is written.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ GOALS = "## Goals: `make bench`"
 RATIO = re.compile(r"([\d.]+)(?: \[[\d. a-z]*\])? ?x\b(?! ?\d)")  # and not a size such as 512 x 512
 NUMBER = re.compile(r"[\d.]+")
 NEEDS_GPU = ("bench_gpu.py",)
+CANNOT = 3  # exit code of a benchmark that lacks something; rows that it printed count
 
 
 @dataclass
@@ -102,8 +104,8 @@ def tables_of(text: str) -> list[Table]:
     return [table for table in found if table.rows]
 
 
-def run(command: str, quick: bool) -> tuple[list[Table], bool]:
-    """Run a benchmark, show what it prints, and return its tables and whether it succeeded."""
+def run(command: str, quick: bool) -> tuple[list[Table], int]:
+    """Run a benchmark, show what it prints, and return its tables and its exit code."""
     words = [*shlex.split(command), *(["--quick"] if quick else [])]
     print(f"[reco] {' '.join(words)}", flush=True)
     lines = []
@@ -113,7 +115,7 @@ def run(command: str, quick: bool) -> tuple[list[Table], bool]:
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)
-    return tables_of("".join(lines)), process.returncode == 0
+    return tables_of("".join(lines)), process.returncode
 
 
 def with_rows(text: str, file: str, tables: list[Table]) -> str:
@@ -176,20 +178,23 @@ def main() -> int:
     commands += [file for file in wanted if file not in {command.split()[0] for command in commands}]
     if options.quick:
         commands = list(dict.fromkeys(command.split()[0] for command in commands))
-    failed, reached = [], []
+    failed, lacking, reached = [], [], []
     for command in commands:
-        tables, good = run(command, options.quick)
-        failed += [] if good else [command]
-        lines = [goal.line(figure) for goal in goals if goal.command == command
-                 and (figure := goal.reached(tables)) is not None]
+        tables, code = run(command, options.quick)
+        failed += [] if code in (0, CANNOT) else [f"failed: {command}"]
+        if options.quick or code not in (0, CANNOT):
+            continue
+        figures = {goal: goal.reached(tables) for goal in goals if goal.command == command}
+        lines = [goal.line(figure) for goal, figure in figures.items() if figure is not None]
+        left = [f"not measured: {goal.what} ({command})" for goal, figure in figures.items() if figure is None]
+        failed, lacking = failed + left * (code == 0), lacking + left * (code == CANNOT)
         reached += lines
-        if good and not options.quick:
-            text = with_rows(options.results.read_text(encoding="utf-8"), command.split()[0], tables)
-            options.results.write_text(with_goals(text, lines), encoding="utf-8")
+        text = with_rows(options.results.read_text(encoding="utf-8"), command.split()[0], tables)
+        options.results.write_text(with_goals(text, lines), encoding="utf-8")
     if reached:
         print("\n| what | at least | aim | reached | date |\n" + "\n".join(reached))
-    for command in failed:
-        print(f"[reco] failed: {command}", file=sys.stderr)
+    for words in (*lacking, *failed):
+        print(f"[reco] {words}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -14,9 +14,8 @@ from source import ROOT
 FOLDER = ROOT / "benchmarks"
 FILES = sorted(path.name for path in FOLDER.glob("bench_*.py"))
 NEEDS = {"bench_cnn.py": "torch", "bench_geoman.py": "torch", "bench_gpu.py": "torch", "bench_links.py": "tigramite",
-         "bench_throughput.py": "matplotlib"}
-NEEDS_DATA = ("bench_calibration.py",)
-NO_GPU = 3
+         "bench_throughput.py": "matplotlib", "bench_peers.py": "shap"}
+NEEDS_DATA = ("bench_calibration.py", "bench_fitted.py")
 
 
 def load():
@@ -44,13 +43,15 @@ def test_benchmark_runs(file, tmp_path):
     if file in NEEDS:
         pytest.importorskip(NEEDS[file])
     found = quick(file, tmp_path, *(["--device", "cpu"] if file in run.NEEDS_GPU else []))
-    if file in NEEDS_DATA and "real data" in found.stderr:
+    if file in NEEDS_DATA and found.returncode == run.CANNOT:
         pytest.skip(found.stderr.strip())
     assert found.returncode == 0, found.stderr
     tables = run.tables_of(found.stdout)
     assert tables
     for table in tables:
         assert {len(run.cells(row)) for row in table.rows} == {len(run.cells(table.header))}
+    columns = {name for table in tables for name in run.cells(table.header)}
+    assert {goal.column for goal in run.read_goals() if goal.column and goal.command.split()[0] == file} <= columns
     assert list(tmp_path.iterdir()) == []
 
 
@@ -60,14 +61,31 @@ def test_no_gpu(tmp_path):
     found = quick("bench_gpu.py", tmp_path)
     if found.returncode == 0:
         pytest.skip("there is a GPU")
-    assert found.returncode == NO_GPU and "needs a GPU of NVIDIA" in found.stderr and found.stdout == ""
+    assert found.returncode == run.CANNOT and "needs a GPU of NVIDIA" in found.stderr and found.stdout == ""
 
 
 def test_goals_name_what_is_there():
-    """Each goal belongs to a benchmark, has its own words, and an aim that is no less than what is asked for."""
+    """Each goal belongs to a benchmark and has its own words."""
     goals = run.read_goals()
     assert len({goal.what for goal in goals}) == len(goals) > 5
     assert {goal.command.split()[0] for goal in goals} <= set(FILES)
+
+
+def test_towers_that_are_not_there(tmp_path):
+    """Without the real data a benchmark says so, and the others go on."""
+    found = quick("bench_fitted.py", tmp_path, "--data", str(tmp_path))
+    assert found.returncode == run.CANNOT and "RECO_DATA" in found.stderr and found.stdout == ""
+
+
+def test_cost_of_large_jobs(tmp_path):
+    """Time and cost are reckoned from the rows that the results have, or from a rate that is given."""
+    script = str(FOLDER / "cluster_cost.py")
+    newest = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert newest.count(" M | ") == 8 and "million tree-rows per second and core" in newest
+    given = subprocess.run([sys.executable, script, "--rate", "1e6", "--of", "1", "--trees", "300", "--efficiency", "1",
+                            "--cores", "1", "--price", "1"], capture_output=True, text=True, check=True).stdout
+    assert "300.0 million tree-rows" in given
+    assert "one booster x 300 trees | 6 M | 0.0 | 6 s | 0.00 |" in given.splitlines()[4]
 
 
 TABLE = """| date | machine | size | ours (s) | peer (s) |
@@ -104,6 +122,24 @@ def test_goal_reads_its_figure():
     time = run.Goal("time", "bench_speed.py", 4, 2, "s", column="ours (s)", row="2000")
     assert time.reached(tables) == 3 and "| 3 s: reached |" in time.line(3) and "aim reached" in time.line(1)
     assert run.Goal("none", "bench_speed.py", 1, 1, row="4000").reached(tables) is None
+
+
+@pytest.mark.parametrize(("code", "prints", "ends", "said"), [
+    (0, "40", 0, ""), (run.CANNOT, "40", 0, ""), (0, "", 1, "not measured: speed"),
+    (run.CANNOT, "", 0, "not measured: speed"), (1, "40", 1, "failed: bench_speed.py")])
+def test_what_was_not_measured_is_said(tmp_path, monkeypatch, capsys, code, prints, ends, said):
+    """A goal without a row is a fault, a benchmark that lacks something is not, and one that failed writes nothing."""
+    row = f"| 2026-01-01 | 2 cores | 1000 | 2 | {prints} x |"
+    (tmp_path / "RESULTS.md").write_text(TEXT)
+    (tmp_path / "bench_speed.py").write_text(
+        f'print("| date | machine | size | ours (s) | peer (s) |\\n{row}")\nraise SystemExit({code})')
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "read_goals", lambda: [run.Goal("speed", "bench_speed.py", 50, 100)])
+    monkeypatch.setattr(sys, "argv", ["run.py", "--results", str(tmp_path / "RESULTS.md")])
+    assert run.main() == ends
+    assert said in capsys.readouterr().err
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert (row in text) == (code != 1) and ("40 x: NOT reached" in text) == (code != 1 and prints == "40")
 
 
 def test_rows_go_below_their_table():
