@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable
 
@@ -41,7 +44,21 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     installation without a home folder) the kernel is compiled anew in each process.
     """
     njit = need("numba").njit
+    forget_stale_code(Path(__file__).parent)
     try:
         return njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba: "no locator available"
         return njit(nogil=True)(function)
+
+
+@cache
+def forget_stale_code(package: Path) -> None:
+    """Remove the indices of machine code in a package that are older than its newest kernel.
+
+    numba compiles again what has changed itself, but not what calls or holds something that has changed.
+    """
+    kernels = [path.stat().st_mtime for path in package.rglob("*.py") if b"jit" in path.read_bytes()]
+    for index in package.rglob("__pycache__/*.nbi"):
+        with suppress(OSError):  # gone since, or not ours to remove
+            if index.stat().st_mtime < max(kernels, default=0.0):
+                index.unlink()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 import tomllib
 
 import pytest
 
-from reco_core.deps import need
+from reco_core.deps import forget_stale_code, need
 from reco_core.errors import MissingDependency
 from source import CORE, ROOT, called, imports, name, python_files, tree
 
@@ -32,6 +33,21 @@ def pins() -> dict[str, str]:
     """Return package and version of each line of constraints.txt."""
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
     return {line.split("==")[0].lower(): line.split("==")[1] for line in lines}
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_machine_code_is_no_older_than_kernels(tmp_path, later):
+    """What was compiled before any kernel changed is compiled again; other changes cost nothing."""
+    place = tmp_path / "room" / "__pycache__"
+    place.mkdir(parents=True)
+    (tmp_path / "kernels.py").write_text("@jit\ndef f(): ...\n")
+    (tmp_path / "other.py").write_text("newest = True\n")
+    index = place / "lanes.f-1.py311.nbi"
+    index.write_bytes(b"")
+    for path, age in ((index, 100), (tmp_path / "kernels.py", 50 if later else 150), (tmp_path / "other.py", 0)):
+        os.utime(path, (1e9 - age, 1e9 - age))
+    forget_stale_code(tmp_path)
+    assert index.exists() is not later
 
 
 def test_installed_module_is_returned():

@@ -11,6 +11,7 @@ from ..deps import jit
 # columns of a table of trends; PAIRS is the number of pairs of values that S compares
 SLOPE, MEAN, LOW, HIGH, SCORE, VARIANCE, COUNT, PAIRS = range(8)
 COLUMNS = 8
+BUCKETS, TINY = 512, 1e-300
 
 
 @jit
@@ -52,23 +53,40 @@ def select(values, first, last, k):
 
 
 @jit
-def select_even(values, first, last, k, bottom, top):
-    """Select like `select` where values are spread evenly between `bottom` and `top`.
+def order_roughly(values, number, bottom, top, bucket, starts, ordered):
+    """Fill `ordered` with `values[:number]`, put into buckets of equal width between `bottom` and `top`.
 
-    Two borders close to the wanted value, one above and one below, come first. Returns the value
-    and the first place that was left for it. Any other spread, too, gives the right value.
+    What lies outside goes into the first or last one. `starts` (BUCKETS + 1) says where each bucket begins;
+    `bucket` is room for the number of that of each value.
     """
-    for side in (1.0, -1.0):
-        size = last - first + 1
-        if size < 64:
-            break
-        border_value = bottom + (k - first + 0.5 + side * np.sqrt(size)) / size * (top - bottom)
-        border = partition(values, first, last, border_value, False)
-        if k < border:
-            last, top = border - 1, border_value
-        else:
-            first, bottom = border, border_value
-    return select(values, first, last, k), first
+    width = top - bottom
+    scale = BUCKETS / width if TINY < width < np.inf else 0.0  # without an end all go into one bucket
+    origin = bottom if scale > 0.0 else 0.0
+    for i in range(number):
+        place = (values[i] - origin) * scale
+        bucket[i] = np.int32(min(max(place, 0.0), BUCKETS - 1.0))
+    starts[:] = 0
+    for i in range(number):
+        starts[bucket[i]] += 1
+    begin = 0
+    for b in range(BUCKETS):
+        count = starts[b]
+        starts[b] = begin
+        begin += count
+    for i in range(number):
+        b = bucket[i]
+        ordered[starts[b]] = values[i]
+        starts[b] += 1
+    for b in range(BUCKETS, 0, -1):
+        starts[b] = starts[b - 1]
+    starts[0] = 0
+
+
+@jit
+def at_rank(ordered, starts, k):
+    """Return what sorting would put into position `k` of values that `order_roughly` has put into buckets."""
+    b = np.searchsorted(starts, k, side="right") - 1
+    return select(ordered, starts[b], starts[b + 1] - 1, k)
 
 
 @jit

@@ -17,10 +17,23 @@ import math
 import numpy as np
 
 from ..deps import jit
-from .kernels import COUNT, HIGH, LOW, MEAN, PAIRS, SCORE, SLOPE, VARIANCE, select_even, tie_term
-from .vectors import LANES, exchange, gather, slope, tally
+from .kernels import (
+    BUCKETS,
+    COUNT,
+    HIGH,
+    LOW,
+    MEAN,
+    PAIRS,
+    SCORE,
+    SLOPE,
+    VARIANCE,
+    at_rank,
+    order_roughly,
+    tie_term,
+)
+from .vectors import LANES, exchange, gather, slope, sweep
 
-CHUNK = 256
+CHUNK = 128
 MARGIN = 2.5  # standard errors of a sampled quantile that the bracket allows for
 
 
@@ -138,18 +151,17 @@ def brackets(block, first, second, spans, sampled, network, sample, pairs, plain
 
 
 @jit
-def keep_inside(slopes, size, low, high, kept, number):
-    """Append the slopes of a chunk that lie between `low` and `high` to those kept of a pixel, while there is room."""
+def keep_inside(slopes, inside, size, kept, number):
+    """Append the slopes of a chunk whose flag `inside` is all ones to those kept of each pixel, while there is room."""
     for r in range(LANES):
         if number[r] + size > kept.shape[1]:
             number[r] = kept.shape[1]
             continue
-        row, bottom, top = kept[r], low[r], high[r]
+        row = kept[r]
         at = np.uint64(number[r])  # unsigned, or each index would be tested for being negative
         for k in range(np.uint64(size)):
-            value = slopes[k, r]
-            row[at] = value
-            at += np.uint64(value >= bottom) & np.uint64(value <= top)
+            row[at] = slopes[k, r]
+            at -= inside[k, r]  # all ones is -1
         number[r] = np.int64(at)
 
 
@@ -166,26 +178,21 @@ def all_slopes(block, lane, first, second, spans, slopes):
 
 
 @jit
-def choose(slopes, number, below, bottom, top, pairs, low_rank, high_rank, result):
+def choose(slopes, number, below, bottom, top, pairs, low_rank, high_rank, bucket, starts, ordered, result):
     """Write median, low and high end from the slopes kept; False if in vain.
 
-    They lie between `bottom` and `top`, and `below` others are smaller.
+    Most lie between `bottom` and `top`, and `below` others are smaller. `bucket`, `starts` and `ordered` are room
+    for `order_roughly`.
     """
     middle = (pairs >> 1) - below
     lower = middle if pairs & 1 else middle - 1
     low, high = low_rank - below, high_rank - below
     if low < 0 or lower < 0 or high >= number or middle >= number:
         return False
-    upper, first = select_even(slopes, 0, number - 1, middle, bottom, top)
-    median = upper
-    if lower < middle:
-        median = slopes[middle - 1]
-        for k in range(first if first < middle else 0, middle - 1):
-            median = max(median, slopes[k])
-        median = 0.5 * (median + upper)
-    result[SLOPE] = median
-    result[LOW] = select_even(slopes, 0, middle - 1, low, bottom, upper)[0] if low < middle else upper
-    result[HIGH] = select_even(slopes, middle, number - 1, high, upper, top)[0] if high > middle else upper
+    order_roughly(slopes, number, bottom, top, bucket, starts, ordered)
+    median = at_rank(ordered, starts, middle)
+    result[SLOPE] = median if lower == middle else 0.5 * (at_rank(ordered, starts, lower) + median)
+    result[LOW], result[HIGH] = at_rank(ordered, starts, low), at_rank(ordered, starts, high)
     return True
 
 
@@ -195,11 +202,13 @@ def bracketed_trends(values, groups, first, second, spans, sampled, network, few
     length, all_pairs = values.shape[0], first.size
     block, sample, chunk = np.empty((length, LANES)), np.empty((sampled.size, LANES)), np.empty((CHUNK, LANES))
     flat_block, flat_chunk = block.ravel(), chunk.ravel()
-    kept, every = np.empty((LANES, all_pairs // 3 + CHUNK)), np.empty(all_pairs)
+    kept, every, ordered = np.empty((LANES, all_pairs // 3 + CHUNK)), np.empty(all_pairs), np.empty(all_pairs)
+    inside = np.empty((CHUNK, LANES), np.uint64)
+    bucket, starts = np.empty(all_pairs, np.int32), np.empty(BUCKETS + 1, np.int64)
     scratch, sums, plain, pairs = np.empty(length), np.empty((2, LANES)), np.empty(LANES), np.empty(LANES, np.int64)
     low, high, widen = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     number, counts = np.empty(LANES, np.int64), np.empty((3, LANES), np.int64)
-    flat_counts = counts.ravel()
+    flat_counts, flat_inside = counts.ravel(), inside.ravel()
     for start in range(0, out.shape[0], LANES):
         load_block(values, start, groups, block, sums, pairs, plain)
         for r in range(LANES):
@@ -209,12 +218,8 @@ def bracketed_trends(values, groups, first, second, spans, sampled, network, few
         counts[:] = 0
         for begin in range(0, all_pairs, CHUNK):
             size = min(CHUNK, all_pairs - begin)
-            for k in range(size):
-                pair = begin + k
-                slope(flat_block, np.int64(first[pair]), np.int64(second[pair]), spans[pair], flat_chunk, k * LANES,
-                      np.nan)
-                tally(flat_chunk, k * LANES, low, flat_counts)
-            keep_inside(chunk, size, low, high, kept, number)
+            sweep(flat_block, first, second, spans, begin, size, low, high, flat_chunk, flat_inside, flat_counts)
+            keep_inside(chunk, inside, size, kept, number)
         for r in range(min(LANES, out.shape[0] - start)):
             result = out[start + r]
             result[:] = np.nan
@@ -228,9 +233,10 @@ def bracketed_trends(values, groups, first, second, spans, sampled, network, few
             first_rank, last_rank = ranks(pairs[r], z_level * math.sqrt(variance * widen[r]))
             fits = number[r] < kept.shape[1]
             if not (fits and choose(kept[r], number[r], counts[2, r], low[r], high[r], pairs[r], first_rank, last_rank,
-                                    result)):
+                                    bucket, starts, ordered, result)):
                 size = all_slopes(block, r, first, second, spans, every)
-                choose(every, size, 0, low[r], high[r], pairs[r], first_rank, last_rank, result)
+                choose(every, size, 0, low[r], high[r], pairs[r], first_rank, last_rank, bucket, starts, ordered,
+                       result)
             result[MEAN] = sums[1, r] / sums[0, r]
             result[SCORE] = counts[0, r] - counts[1, r]
             result[VARIANCE] = variance

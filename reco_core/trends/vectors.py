@@ -28,9 +28,10 @@ def _compiled(body: Callable[..., None]) -> Callable[..., Any]:
     vector = ir.VectorType(ir.DoubleType(), LANES)
 
     def codegen(context, builder, signature, args):
-        def place(number, offset):
+        def place(number, offset, wide=True):
             data = context.make_array(signature.args[number])(context, builder, args[number]).data
-            return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+            element = builder.gep(data, [offset])
+            return builder.bitcast(element, vector.as_pointer()) if wide else element
 
         def spread(value):
             single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
@@ -102,31 +103,50 @@ def _slope() -> Any:
     return slope
 
 
-def _tally() -> Any:
-    """Return `tally(slopes, k, low, counts)`: add to counts (3, 8) how many slopes are above 0, below 0, below low."""
+def _sweep() -> Any:
+    """Return `sweep(values, first, second, spans, begin, size, low, high, slopes, inside, counts)`.
+
+    For `size` pairs from number `begin` on it fills the rows of `slopes` (size, 8), sets those of `inside` to all
+    ones where a slope lies from low to high, and adds to counts (3, 8) how many are above 0, below 0, below low.
+    One loop, so that the counts stay in registers.
+    """
     ir = need("llvmlite.ir")
+    helpers = need("numba.core.cgutils")
+    numbers = ir.VectorType(ir.IntType(64), LANES)
 
     def body(builder, place, spread, args):
-        numbers = ir.VectorType(ir.IntType(64), LANES)
-        slopes = builder.load(place(0, args[1]), align=8)
-        zero = ir.Constant(slopes.type, [0.0] * LANES)
-        start = ir.IntType(64)(0)
-        low = builder.load(place(2, start), align=8)
-        for row, (sign, bound) in enumerate(((">", zero), ("<", zero), ("<", low))):
-            target = builder.bitcast(place(3, ir.IntType(64)(row * LANES)), numbers.as_pointer())
-            step = builder.sext(builder.fcmp_ordered(sign, slopes, bound), numbers)
-            builder.store(builder.sub(builder.load(target, align=8), step), target, align=8)
+        start, zero = ir.IntType(64)(0), ir.Constant(ir.VectorType(ir.DoubleType(), LANES), [0.0] * LANES)
+        low, high = (builder.load(place(which, start), align=8) for which in (6, 7))
+        kept = [builder.bitcast(place(10, ir.IntType(64)(row * LANES)), numbers.as_pointer()) for row in range(3)]
+        counts = [helpers.alloca_once_value(builder, builder.load(target, align=8)) for target in kept]
+        with helpers.for_range(builder, args[5]) as loop:
+            pair = builder.add(args[4], loop.index)
+            rows = [builder.sext(builder.load(place(which, pair, wide=False)), ir.IntType(64)) for which in (1, 2)]
+            rise = builder.fsub(builder.load(place(0, rows[1]), align=8), builder.load(place(0, rows[0]), align=8))
+            slopes = builder.fdiv(rise, spread(builder.load(place(3, pair, wide=False))))
+            row = builder.mul(loop.index, ir.IntType(64)(LANES))
+            builder.store(slopes, place(8, row), align=8)
+
+            def holds(sign, bound):
+                return builder.sext(builder.fcmp_ordered(sign, slopes, bound), numbers)
+
+            for count, found in zip(counts, (holds(">", zero), holds("<", zero), holds("<", low))):
+                builder.store(builder.sub(builder.load(count), found), count)
+            within = builder.and_(holds(">=", low), holds("<=", high))
+            builder.store(within, builder.bitcast(place(9, row), numbers.as_pointer()), align=8)
+        for count, target in zip(counts, kept):
+            builder.store(builder.load(count), target, align=8)
 
     codegen = _compiled(body)
 
     @intrinsic
-    def tally(typing_context, slopes, k, low, counts):
-        return types.void(slopes, integer, low, counts), codegen
+    def sweep(typing_context, values, first, second, spans, begin, size, low, high, slopes, inside, counts):
+        return types.void(values, first, second, spans, integer, integer, low, high, slopes, inside, counts), codegen
 
-    return tally
+    return sweep
 
 
-exchange, gather, slope, tally = _exchange(), _gather(), _slope(), _tally()
+exchange, gather, slope, sweep = _exchange(), _gather(), _slope(), _sweep()
 
 
 @lru_cache(maxsize=32)

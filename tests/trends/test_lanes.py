@@ -11,7 +11,7 @@ from reco_core import threads
 from reco_core.deps import jit
 from reco_core.trends import engine, trend_maps
 from reco_core.trends.engine import Layout, own_run, padded
-from reco_core.trends.kernels import COLUMNS, HIGH, LOW, MEAN, SLOPE, select_even
+from reco_core.trends.kernels import BUCKETS, COLUMNS, HIGH, LOW, MEAN, SLOPE, at_rank, order_roughly
 from reco_core.trends.maps import NAMES
 from reco_core.trends.vectors import LANES, exchange, sorting_network
 
@@ -35,17 +35,17 @@ def test_networks_sort(size):
     assert np.array_equal(rows, expected)
 
 
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (-np.inf, 1.0), (0.5, 0.5), (0.0, 5e-324)])
 @pytest.mark.parametrize("spread", ["even", "skewed", "equal", "outside"])
-def test_select_even(spread):
-    """The value is that of sorting, whether or not values are spread as supposed."""
+def test_ranks_of_values_in_buckets(spread, ends):
+    """The value of a rank is that of sorting, whether or not values are spread as supposed."""
     rng = np.random.default_rng(0)
     values = {"even": rng.random(900), "skewed": rng.random(900) ** 9, "equal": np.full(900, 0.5),
-              "outside": 5 + rng.random(900)}[spread]
-    for k in (0, 1, 449, 898, 899):
-        row = values.copy()
-        value, first = select_even(row, 0, 899, k, 0.0, 1.0)
-        assert value == np.sort(values)[k] == row[k] and first <= k
-        assert (row[:k] <= value).all() and (row[k:] >= value).all()
+              "outside": 5 - 10 * rng.random(900)}[spread]
+    bucket, starts, ordered = np.empty(950, np.int32), np.empty(BUCKETS + 1, np.int64), np.empty(950)
+    order_roughly(np.append(values, np.full(50, np.nan)), 900, *ends, bucket, starts, ordered)
+    for k in (449, 0, 1, 450, 898, 899):
+        assert at_rank(ordered, starts, k) == np.sort(values)[k]
 
 
 @pytest.mark.parametrize("digits", [None, 0])
