@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, ClassVar, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -43,13 +43,15 @@ class NetworkModel(TabularModel):
 
     centred: ClassVar[bool] = True
     missed: ClassVar[tuple[str, tuple[str, ...]]] = ("missed", ("at most",))  # kept as, what each figure is
-    # one member, trained on rows without gaps; it notes what training met
-    _member: Callable[[Table, str, int, Progress], Learner]
     gaps_hint: ClassVar[str] = "Leave out drivers with many gaps, or add samples"
 
     def seen_by_network(self, X: np.ndarray) -> np.ndarray:
         """Return what the network sees of rows, shape (n, blocks x p)."""
         return X
+
+    def _member(self, table: Table, label: str, seed: int, progress: Progress) -> Learner:
+        """Return one member, trained on rows without gaps, and note what training met (`_met`)."""
+        return self.learner
 
     def prepare(self, table: Table, *, seed: int = 0, progress: Progress = SILENT) -> Mapping[str, Any]:
         """Return the settings of each label that has rows without gaps."""
