@@ -26,8 +26,8 @@ from reco_core.deps import need
 from reco_core.drivers.double_logistic import double_logistic
 from reco_core.drivers.phenology import NAMES, Phenology
 from reco_core.drivers.series import complete, composites
-from reco_core.drivers.smoothing import STEPS_A_YEAR, TREND_DEGREES, TREND_HALVES, Settings, Smoother
-from reco_core.vocabulary.calendar import step_start
+from reco_core.drivers.smoothing import TREND_DEGREES, TREND_HALVES, Settings, Smoother
+from reco_core.vocabulary.calendar import STEPS_PER_YEAR, step_start
 
 HALF_YEAR, RAMP = 182.625, 30.4375
 SETTINGS = Settings("double_logistic")
@@ -61,7 +61,7 @@ class Peer:
             self.steps, first = composites(self.steps)
             at = first[:-1, None] + np.arange(8)
             self.members = np.where(at < first[1:, None], at, size)
-        self.period = STEPS_A_YEAR[self.steps.time_step]
+        self.period = STEPS_PER_YEAR[self.steps.time_step]
         self.middles, self.days = self.steps.middles, np.arange(self.steps.days.size)
         self.doy = (self.steps.days - self.steps.days.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
         self.years = np.flatnonzero(self.doy == 0)
