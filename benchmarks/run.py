@@ -147,20 +147,15 @@ def title(file: str) -> str:
     return re.split(r"[:.]", words)[0]
 
 
-def with_goals(text: str, lines: list[str]) -> str:
-    """Return RESULTS.md with new rows in the table of goals, in the place of those with the same words."""
+def with_goals(text: str, lines: list[str], order: list[str]) -> str:
+    """Return RESULTS.md with new rows in the table of goals; it holds the goals of `order`, each once."""
     start = text.index(GOALS)
-    body, end = text[start:], len(text)
-    after = body.find("\n## ", 1)
-    end = end if after < 0 else start + after
-    kept = text[start:end].rstrip("\n").split("\n")
-    for line in lines:
-        what = cells(line)[0]
-        same = next((at for at, old in enumerate(kept) if old.startswith("|") and cells(old)[0] == what), None)
-        if same is None:
-            kept.append(line)
-        else:
-            kept[same] = line
+    after = text.find("\n## ", start + 1)
+    end = len(text) if after < 0 else after
+    part = text[start:end].rstrip("\n").split("\n")
+    first = next(at for at, line in enumerate(part) if line.startswith("|---")) + 1
+    rows = {cells(line)[0]: line for line in (*part[first:], *lines)}
+    kept = [*part[:first], *(rows[what] for what in order if what in rows)]
     return text[:start] + "\n".join(kept) + "\n" + text[end:]
 
 
@@ -190,7 +185,7 @@ def main() -> int:
         failed, lacking = failed + left * (code == 0), lacking + left * (code == CANNOT)
         reached += lines
         text = with_rows(options.results.read_text(encoding="utf-8"), command.split()[0], tables)
-        options.results.write_text(with_goals(text, lines), encoding="utf-8")
+        options.results.write_text(with_goals(text, lines, [goal.what for goal in goals]), encoding="utf-8")
     if reached:
         print("\n| what | at least | aim | reached | date |\n" + "\n".join(reached))
     for words in (*lacking, *failed):

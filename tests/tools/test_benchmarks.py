@@ -160,8 +160,11 @@ def test_new_columns_make_a_new_table():
 
 
 def test_goals_keep_one_row_each():
-    """A goal that was measured again replaces its row; others stay."""
-    lines = ["| speed | 50 x | 100 x | 120 x: aim reached | 2026-01-01 |", "| new | 1 x | 1 x | 2 x | d |"]
-    text = run.with_goals(TEXT, lines)
-    part = text[text.index("## Goals"):text.index("## Speed")]
-    assert "60 x" not in text and part.count("| speed |") == 1 and "| new | 1 x" in part
+    """A goal that was measured again replaces its row, others stay, and they have the order of the list of goals."""
+    again, new = "| speed | 50 x | 100 x | 120 x: aim reached | 2026-01-01 |", "| new | 1 x | 1 x | 2 x | d |"
+    text = run.with_goals(TEXT, [again, new], ["new", "never measured", "speed"])
+    part = text[text.index("## Goals"):text.index("## Speed")].splitlines()
+    assert part[-3:] == [new, again, ""] and "60 x" not in text and part[:4] == TEXT.splitlines()[2:6]
+    assert text[text.index("## Speed"):] == TEXT[TEXT.index("## Speed"):]
+    assert "| speed |" in run.with_goals(TEXT, [new], ["speed", "new"])
+    assert "| speed |" not in run.with_goals(TEXT, [new], ["new"])
