@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterable, Iterator
@@ -20,6 +21,7 @@ from ..errors import ConfigError, RecoError, ResourceError, SchemaError
 PREFIX = ".reco-partial-"
 MARKS = {".zattrs": rb'"reco_kind"\s*:', "model.json": rb'"kind"\s*:\s*"reco-model"'}  # in folders that RECO wrote
 ZARR = (".zarray", ".zgroup", "zarr.json")
+BESIDE_RASTERS = (".aux.xml", ".qml", ".qmd")
 HEAD_BYTES = 1 << 16
 NEARLY_NOTHING = 1 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -283,17 +285,25 @@ class Unchanged:
 
 
 def _state(path: str) -> list[list[int]]:
-    """Return size and time of a file, or of the folders and the loose files of a folder."""
+    """Return size and time of a file, or of what counts of a folder.
+
+    Of Zarr that is the time of its folders and what describes it; of other folders their files, but for hidden ones
+    and for what programs put beside rasters: a run may write into the folder that it reads.
+    """
     found: list[list[int]] = []
     try:
         if not os.path.isdir(path):
             return [_stamp(path)]
         for folder, folders, names in os.walk(path):
-            folders.sort()
-            found.append(_stamp(folder)[1:])
-            cube = any(name in ZARR for name in names)  # of its chunks the time of their folder tells enough
-            found += [_stamp(os.path.join(folder, name)) for name in sorted(names)
-                      if not cube or name.startswith(".z") or name == "zarr.json"]
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if any(name in ZARR for name in names):
+                found.append(_stamp(folder)[1:])
+                names = [name for name in names if name.startswith(".z") or name == "zarr.json"]
+            else:
+                names = [name for name in names if not name.startswith(".") and not name.endswith(BESIDE_RASTERS)]
+            for name in sorted(names):
+                file = os.path.join(folder, name)
+                found.append([zlib.crc32(os.path.relpath(file, path).encode()), *_stamp(file)])
     except OSError:
         return []
     return found

@@ -173,3 +173,41 @@ def test_scratch_folders_are_gone_afterwards(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ResourceError, match="is not a folder"), files.scratch(tmp_path / "file" / "cube.zarr"):
         pass
+
+
+def a_folder_of_drivers(folder):
+    """Make a folder with a raster and a cube of two chunks."""
+    for name in ("ta.tif", "b/lai.tif", "cube.zarr/.zgroup", "cube.zarr/x/.zarray", "cube.zarr/x/0.0",
+                 "cube.zarr/x/0.1"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda folder: (folder / "ta.tif").write_text("other"), "was changed"),
+    (lambda folder: (folder / "b" / "lai.tif").unlink(), "was changed"),
+    (lambda folder: (folder / "b" / "lai.tif").rename(folder / "lai.tif"), "was changed"),
+    (lambda folder: (folder / "new.tif").write_text("x"), "was changed"),
+    (lambda folder: (folder / "cube.zarr" / "x" / "0.1").unlink(), "was changed"),
+    (lambda folder: (folder / "cube.zarr" / ".zgroup").write_text("other"), "was changed"),
+    (lambda folder: folder.rename(folder.with_name("away")), "was removed")])
+def test_what_is_read_is_watched(tmp_path, change, words):
+    """A file that is gone, new or other is told, and so is a chunk, which would pass for missing data."""
+    folder = tmp_path / "drivers"
+    a_folder_of_drivers(folder)
+    watched = files.Unchanged([str(folder)])
+    watched.check()
+    change(folder)
+    with pytest.raises(SchemaError, match=words):
+        watched.check()
+
+
+def test_what_a_run_writes_beside_its_drivers_does_not_count(tmp_path):
+    """Its own unfinished files, its journal, and what QGIS puts beside rasters are no drivers."""
+    a_folder_of_drivers(tmp_path)
+    watched = files.Unchanged([str(tmp_path)])
+    for name in (".reco-partial-1-0-reco.tif", ".reco-journal-explain/journal.json", "contributions/.reco-partial-a",
+                 "ta.tif.aux.xml", "ta.qml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    watched.check()

@@ -152,8 +152,8 @@ def _files(path: str) -> list[str]:
         return unpacked(path, (*RASTERS, *NETCDF))
     if not place.is_dir() or is_zarr(path):
         return [path]
-    files = sorted(str(file) for file in place.rglob("*") if file.is_file() and _is_drivers(file))
-    cubes = sorted(str(file.parent) for file in place.glob("*/.zgroup"))
+    files = sorted(str(file) for file in place.rglob("*") if file.is_file() and _is_drivers(file, place))
+    cubes = sorted(str(file.parent) for file in place.glob("*/.zgroup") if not file.parent.name.startswith("."))
     if not files + cubes:
         raise SchemaError(f"The folder '{path}' has no GeoTIFF, NetCDF or Zarr file",
                           "Give a folder of dated rasters such as ta_2001-01.tif, or a file")
@@ -161,9 +161,9 @@ def _files(path: str) -> list[str]:
             ] + cubes
 
 
-def _is_drivers(file: Path) -> bool:
-    """Return whether a file in a folder is one to read: a raster or NetCDF, perhaps packed."""
-    if file.name.startswith("."):
+def _is_drivers(file: Path, folder: Path) -> bool:
+    """Return whether a file in a folder is one to read: a raster or NetCDF, perhaps packed, and not hidden."""
+    if any(part.startswith(".") for part in file.relative_to(folder).parts):
         return False
     if file.suffix.lower() == ".zip":
         return has_any(str(file), (*RASTERS, *NETCDF))

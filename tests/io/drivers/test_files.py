@@ -89,7 +89,9 @@ def test_folders_may_mix_whole_files(tmp_path, stack):
     for month in (1, 2):
         save(tmp_path / f"lai_2001{month:02d}.tif", field(1, ON, low=0, high=6), ON)
     save(tmp_path / "soc_0.tif", field(1, ON, low=0, high=90), ON)
-    (tmp_path / ".reco-partial-1-vpd.tif").write_text("half")
+    for name in (".reco-partial-1-vpd.tif", ".reco-partial-1-contributions/pet.tif", ".reco-journal-explain/.zgroup"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("half")
     assert set(open_drivers(tmp_path).data_vars) == {"ta", "lai", "soc_0"}
 
 
