@@ -20,7 +20,7 @@ from ...errors import ResourceError, SchemaError, out_of_memory
 from ..files import atomic, require
 from .arrays import limit_cache
 from .grid import Grid
-from .qml import Stats, Style, write_qml
+from .qml import Stats, Style, style_text
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +32,7 @@ NODATA = {"float32": -9999.0, "float64": -9999.0, "uint8": 255.0, "int16": -9999
 
 
 class RasterWriter:
-    """Writes a GeoTIFF window by window; the file appears when the block of `with` ends without error.
+    """Writes a GeoTIFF window by window; it appears, with its style, when the block of `with` ends without error.
 
     Parameters
     ----------
@@ -82,11 +82,18 @@ class RasterWriter:
     def __enter__(self) -> RasterWriter:
         limit_cache()
         with ExitStack() as stack:
+            if self.style is not None:
+                self._style_part = stack.enter_context(atomic(self.path.with_suffix(".qml")))
             self.temporary = stack.enter_context(atomic(self.path))
             with self._watched():
                 self._file = rasterio.open(self.temporary, "w", **self._profile())
             self._stack = stack.pop_all()
         return self
+
+    @property
+    def temporaries(self) -> list[Path]:
+        """The names that raster and style have until both are whole."""
+        return [self.temporary, *([] if self.style is None else [self._style_part])]
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -142,7 +149,7 @@ class RasterWriter:
         missing = np.isnan(values)
         if self.dtype.kind != "f":
             values = np.round(values)
-        return np.where(missing, self.nodata, values).astype(self.dtype)
+        return np.where(missing, self.nodata, values).astype(self.dtype, copy=False)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
@@ -153,8 +160,6 @@ class RasterWriter:
                 self._stack.pop_all().__exit__(kind, error, trace)
                 return
             self.finish()
-        if self.style is not None:
-            write_qml(self.path.with_suffix(".qml"), self.style, self.stats)
         # statistics that QGIS kept of an older file under this name
         self.path.with_name(self.path.name + ".aux.xml").unlink(missing_ok=True)
 
@@ -180,6 +185,8 @@ class RasterWriter:
         with self._watched(), rasterio.open(self.temporary) as written:
             if written.descriptions != tuple(self.bands):
                 raise _failed(self.path, "what was written cannot be read")
+        if self.style is not None:
+            self._style_part.write_text(style_text(self.style, self.stats), encoding="utf-8", newline="\n")
 
     @property
     def stats(self) -> Stats:

@@ -91,8 +91,15 @@ def write_qml(path: str | os.PathLike[str], style: Style, stats: Stats | None = 
     stats : Stats, optional
         Of the bands of the style; needed where `low` or `high` is not fixed.
     """
+    with atomic(path) as temporary:
+        temporary.write_text(style_text(style, stats), encoding="utf-8", newline="\n")
+    return Path(path)
+
+
+def style_text(style: Style, stats: Stats | None = None) -> str:
+    """Return a style as the text of a QGIS layer definition; see `write_qml`."""
     renderer = {"ramp": _ramp, "diverging": _ramp, "classes": _classes, "rgb": _rgb}[style.kind]
-    text = "\n".join([
+    return "\n".join([
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>",
         '<qgis version="3.22.0" styleCategories="Symbology" hasScaleBasedVisibilityFlag="0">',
         "  <pipe>",
@@ -103,9 +110,6 @@ def write_qml(path: str | os.PathLike[str], style: Style, stats: Stats | None = 
         "  </pipe>",
         "  <blendMode>0</blendMode>",
         "</qgis>", ""])
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    return Path(path)
 
 
 def scale(style: Style, stats: Stats) -> tuple[float, float]:

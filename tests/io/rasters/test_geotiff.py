@@ -92,6 +92,16 @@ def test_an_error_leaves_nothing(tmp_path):
     assert sha256(old) == before
 
 
+def test_raster_and_style_are_whole_before_either_has_its_name(tmp_path, values):
+    """Who writes several rasters can finish all of them first: then there is nothing left but to rename."""
+    with RasterWriter(tmp_path / "a.tif", BIG, months("2001-01", 3), style=Style("ramp")) as writer:
+        writer.write(values, 0, 0)
+        writer.finish()
+        assert not list(tmp_path.glob("a.*")) and len(writer.temporaries) == 2
+        sums = sorted(sha256(path) for path in writer.temporaries)
+    assert sums == sorted(sha256(path) for path in tmp_path.iterdir())
+
+
 def test_old_statistics_of_qgis_go(tmp_path, values):
     """What QGIS kept beside an older raster of this name would be wrong for the new one."""
     (tmp_path / "a.tif.aux.xml").write_text("<PAMDataset/>")
