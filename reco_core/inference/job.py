@@ -245,9 +245,10 @@ class MapJob:
 
 
 def _checked(phi: np.ndarray, mean: np.ndarray) -> float:
-    """Return how far contributions miss the estimate."""
-    error = float((np.abs(phi.sum(axis=1) - mean) / np.maximum(1.0, np.abs(mean))).max())
-    if error > LARGEST_ERROR:
+    """Return how far contributions miss the estimate, where there is one."""
+    gap = np.abs(phi.sum(axis=1) - mean) / np.maximum(1.0, np.abs(mean))
+    error = float(np.where(np.isnan(mean), 0.0, gap).max())
+    if not error <= LARGEST_ERROR:  # nor may they be missing
         raise ArtifactError(f"Contributions and base value miss the estimate by {error:.2g} of it; "
                             f"at most {LARGEST_ERROR:g} is allowed", "The model is damaged: fit it again")
     return error

@@ -116,12 +116,13 @@ def test_contributions_add_up():
     assert 0 < work.tally.additivity_error <= 1e-4
 
 
-def test_contributions_that_do_not_add_up_are_refused(monkeypatch):
-    """A wrong explanation is an error, not a map."""
+@pytest.mark.parametrize("gap", [0.1, np.nan])
+def test_contributions_that_do_not_add_up_are_refused(monkeypatch, gap):
+    """A wrong explanation is an error, not a map; so is one that is missing where there is an estimate."""
     drivers, fitted = small_drivers(), small_model()
     reader, engine = DriverReader(drivers, fitted), Engine(fitted)
     explain = engine.explain
-    monkeypatch.setattr(engine, "explain", lambda *args: (explain(*args)[0], explain(*args)[1] + 0.1))
+    monkeypatch.setattr(engine, "explain", lambda *args: (explain(*args)[0], explain(*args)[1] + gap))
     with pytest.raises(ArtifactError, match="miss the estimate"):
         MapJob(reader, [Keep(reader)], engine).run()
 
