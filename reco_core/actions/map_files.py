@@ -22,12 +22,18 @@ class MapFiles:
     grid : Grid
     tags : mapping of str to str
         Tags of every raster.
+
+    Attributes
+    ----------
+    others : list of path
+        Temporary names of what appears beside the rasters.
     """
 
     def __init__(self, grid: Grid, tags: Mapping[str, str]) -> None:
         self.grid, self.tags = grid, dict(tags)
         self.stack = ExitStack()
         self.writers: dict[str, RasterWriter] = {}
+        self.others: list[Path] = []
 
     @property
     def paths(self) -> list[Path]:
@@ -37,7 +43,7 @@ class MapFiles:
     @property
     def temporaries(self) -> list[Path]:
         """Return the names that the files have until the run succeeds."""
-        return [writer.temporary for writer in self.writers.values()]
+        return [*(path for writer in self.writers.values() for path in writer.temporaries), *self.others]
 
     def open(self, path: str | Path, bands: Sequence[str], *, unit: str | Sequence[str], style: Style,
              name: str = "", dtype: str = "float32", **tags: str) -> RasterWriter:

@@ -115,16 +115,15 @@ class MapRun:
         return [writer for name, writer in self.files.writers.items()
                 if name in FROM_CONTRIBUTIONS or name.startswith(CONTRIBUTIONS)]
 
-    def keeping(self, values: Mapping[str, Any], grids: Mapping[str, Any], place: Path, *, resume: bool,
-                remote: Optional[Remote] = None) -> Keeping:
-        """Return what keeps the tiles of this run on disk until it is done."""
+    def run(self, keeping: Keeping, grids: Mapping[str, Any], progress: Progress,
+            remote: Optional[Remote] = None) -> None:
+        """Work through the tiles and complete the tags; the files get their names when `files` is left.
+
+        `grids` are the parameters that open the drivers, see `MapInputs`.
+        """
         spec = {name: value for name, value in asdict(self.spec).items() if name != "memory"}
         what = {"model": self.inputs.model_id, "device": self.device, "made": spec, "grids": grids}
-        return Keeping(self.step, values, what, place, resume=resume, remote=remote)
-
-    def run(self, keeping: Keeping, progress: Progress) -> None:
-        """Work through the tiles and complete the tags; the files get their names when `files` is left."""
-        keeping.carry_out(self.job, self.files, progress)
+        keeping.carry_out(self.job, what, self.files, progress, remote)
         progress.check()  # the last moment at which stopping leaves nothing behind
         for writer in self.explained:
             writer.tag(**{ADDITIVITY: f"{self.job.tally.additivity_error:.3g}"})

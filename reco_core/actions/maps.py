@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from ..errors import ConfigError, GridError, SampleError
 from ..inference.series import SeriesJob
@@ -39,9 +39,9 @@ def predict(*, model: str, members: str, memory: float, device: str, resume: boo
     source = MapSource(model, device, grids, flag_classes=bool(class_support))
     inputs = source.open(progress)
     run = MapRun(inputs, "predict", MapSpec.of(paths, inputs, members, memory), paths)
-    keeping = run.keeping({"model": model, **grids}, grids, beside(run.step, run.written["flux"]), resume=resume,
-                          remote=Remote.of_map(cluster, source, run.spec, run.device))
-    return _maps(run, keeping, progress)
+    remote = Remote.of_map(cluster, source, run.spec, run.device)
+    keeping = Keeping("predict", {"model": model, **grids}, beside("predict", run.written["flux"]), resume=resume)
+    return _maps(run, keeping, grids, progress, remote)
 
 
 def explain(*, model: str, members: str, memory: float, device: str, resume: bool, cluster: Optional[str],
@@ -53,16 +53,16 @@ def explain(*, model: str, members: str, memory: float, device: str, resume: boo
     source = MapSource(model, device, grids)
     inputs = source.open(progress)
     run = MapRun(inputs, "explain", MapSpec.of(paths, inputs, members, memory, contributions=True), paths, Path(folder))
-    keeping = run.keeping({"model": model, **grids}, grids, beside(run.step, folder, folder=True), resume=resume,
-                          remote=Remote.of_map(cluster, source, run.spec, run.device))
-    return {**_maps(run, keeping, progress), "folder": folder}
+    remote = Remote.of_map(cluster, source, run.spec, run.device)
+    keeping = Keeping("explain", {"model": model, **grids}, beside("explain", folder, folder=True), resume=resume)
+    return {**_maps(run, keeping, grids, progress, remote), "folder": folder}
 
 
-def _maps(run: MapRun, keeping: Keeping, progress: Progress) -> dict[str, Any]:
-    with run.files:
+def _maps(run: MapRun, keeping: Keeping, grids: Mapping[str, Any], progress: Progress,
+          remote: Optional[Remote]) -> dict[str, Any]:
+    with keeping, run.files:
         run.open_rasters()
-        run.run(keeping, progress)
-    keeping.done()
+        run.run(keeping, grids, progress, remote)
     run.remove_stale()
     return {**run.written, "summary": run.summary(), "citations": list(run.fitted.provenance.get("citations", ())),
             "details": run.details()}
@@ -78,15 +78,13 @@ def trend(*, estimate: str, period: Optional[str], memory: float, resume: bool, 
     job, product, unit = planned_trend(series, spec, memory)
     tags = {"RECO_VERSION": __version__, "RECO_STEP": "trend"}
     tags |= {name: value for name, value in raster_tags(estimate).items() if name in ("MODEL_ID", "MEMBERS")}
-    keeping = Keeping("trend", {"estimate": estimate}, {"made": asdict(spec), "period": period},
-                      beside("trend", output), resume=resume, remote=remote)
-    with MapFiles(Grid.of(series), tags) as files:
+    keeping = Keeping("trend", {"estimate": estimate}, beside("trend", output), resume=resume)
+    with keeping, MapFiles(Grid.of(series), tags) as files:
         open_trend(files, output, unit, product)
-        keeping.carry_out(job, files, progress)
+        keeping.carry_out(job, {"made": asdict(spec), "period": period}, files, progress, remote)
         if product.valid == 0:
             raise GridError(f"No pixel of '{estimate}' has {spec.min_years} valid {_values(product.series)}",
                             "Give a longer series, or a smaller min_years")
-    keeping.done()
     return {"output": output, "summary": trend_lines(product), "citations": product.test.citations}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shutil import copytree
 from typing import Any, Mapping, Optional
 
 from ..catalogue import get_step
@@ -13,7 +15,7 @@ from ..errors import Cancelled, ConfigError, RecoError, SampleError
 from ..inference.cluster import Where
 from ..io.artifact import model_id
 from ..io.dependence import FILENAME
-from ..io.files import atomic, remove, unfinished
+from ..io.files import Unchanged, atomic, refuse_foreign, remove, unfinished
 from ..io.observations.read import open_samples
 from ..models.base import Feature, FittedModel
 from ..models.ensemble import Recipe
@@ -24,14 +26,14 @@ from ..vocabulary.kinds import feature_names
 from .card import skill_line
 from .class_support import CLASS_SUPPORT
 from .dependence import DependenceSample
-from .keeping import beside
+from .keeping import Keeping, beside
 from .map_files import remove_rasters, tidy, written_by
 from .map_inputs import GRIDS, MapInputs, open_inputs
 from .map_job import BANDS_OVER_TIME, CONTRIBUTIONS, FROM_CONTRIBUTIONS, MapSource, MapSpec, TrendSpec
 from .map_remote import Remote
 from .map_run import MapRun
 from .maps import annual_unit, open_trend, too_few, trend_lines
-from .models import fit_samples, open_on, save_model
+from .models import fit_samples, open_on
 from .products import Trend
 from .record import build_record
 from .reports import write_report
@@ -44,8 +46,9 @@ FITTED, MAPPED = 0.4, 0.9
 def estimate_region(*, progress: Progress, **values: Any) -> dict[str, Any]:
     """Estimate, explain and follow the respiration of a region; the record of the step lists all values."""
     folder = Path(values["folder"])
-    with tidy(folder / FILENAME), tidy(folder / CONTRIBUTIONS / FILENAME):
-        run, following, lines = _map(values, folder, progress)
+    keeping = Keeping(STEP, values, beside(STEP, folder, folder=True), resume=values["resume"])
+    with tidy(folder / FILENAME), tidy(folder / CONTRIBUTIONS / FILENAME), keeping:
+        run, following, lines = _map(values, folder, keeping, progress)
         run.remove_stale()
         following.remove_stale()
         result: dict[str, Any] = {
@@ -56,13 +59,14 @@ def estimate_region(*, progress: Progress, **values: Any) -> dict[str, Any]:
     return result
 
 
-def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapRun, Following, list[str]]:
+def _map(values: dict[str, Any], folder: Path, keeping: Keeping,
+         progress: Progress) -> tuple[MapRun, Following, list[str]]:
     """Write all rasters, the sample for curves and, if one is fitted, the model."""
     grids = {name: values[name] for name in GRIDS}
+    if values["cluster"]:
+        Where.parse(values["cluster"])  # what makes no sense shall be told before a model is fitted
     with ExitStack() as stack:
-        if values["cluster"]:
-            Where.parse(values["cluster"])  # what makes no sense shall be told before a model is fitted
-        fitted, place, lines = _model(values, grids, folder, stack, progress)
+        fitted, place, lines = _model(values, grids, folder, keeping, progress)
         inputs = open_inputs(fitted, model_id(place), flag_classes=bool(values[CLASS_SUPPORT]), progress=progress,
                              **grids)
         following = Following.of(inputs, values, progress)
@@ -70,23 +74,25 @@ def _map(values: dict[str, Any], folder: Path, progress: Progress) -> tuple[MapR
         spec = MapSpec.of(paths, inputs, values["members"], values["memory"], contributions=True, sample=True,
                           trend=following.spec)
         run = MapRun(inputs, STEP, spec, paths, folder)
+        if not values["model"]:
+            run.files.others.append(stack.enter_context(atomic(folder / MODEL)))
         stack.enter_context(run.files)
         run.open_rasters()
         following.open_raster(run)
         sample = next(product for product in run.job.products if isinstance(product, DependenceSample))
         source = MapSource(str(place), run.device, grids, flag_classes=bool(values[CLASS_SUPPORT]))
-        remote = Remote.of_map(values["cluster"], source, run.spec, run.device)
-        keeping = run.keeping(values, grids, beside(STEP, folder, folder=True), resume=values["resume"], remote=remote)
-        run.run(keeping, progress.span(0.0 if values["model"] else FITTED, MAPPED))
+        run.run(keeping, grids, progress.span(0.0 if values["model"] else FITTED, MAPPED),
+                Remote.of_map(values["cluster"], source, run.spec, run.device))
         run.files.finish()
+        for part in run.files.others:
+            copytree(place, part)
         sample.write(folder / FILENAME)
-    keeping.done()
     return run, following, lines
 
 
-def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: ExitStack,
+def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, keeping: Keeping,
            progress: Progress) -> tuple[FittedModel, str | Path, list[str]]:
-    """Return the model, where it is now and lines about it; one that is fitted here goes into the folder."""
+    """Return the model, where it is now and lines about it; one that is fitted here is kept until all is done."""
     if values["model"]:
         if values["samples"]:
             progress.warn("The samples are not used: a fitted model is given")
@@ -100,13 +106,14 @@ def _model(values: dict[str, Any], grids: dict[str, Any], folder: Path, stack: E
                                                   for name in feature_names(samples)),
                           "", samples.attrs["time_step"], samples.attrs["flux_kind"], strata, ())
     open_inputs(nothing, "", progress=progress, **grids)  # what does not fit shall be told before the model is fitted
+    refuse_foreign(folder / MODEL)
     place = resolve(values["device"], model_class(values["method"]).accelerator, progress)
     recipe = Recipe(values["method"], values["weights"], values["per_class"], values["alpha"], values["settings"],
                     default_seeds(values["seeds"]), values["seed"], place)
-    fitted = fit_samples(samples, recipe, folds=values["folds"], processes=values["processes"],
-                         progress=progress.span(0.0, FITTED))
-    path = stack.enter_context(atomic(folder / MODEL))
-    save_model(fitted, path)
+    how = {**asdict(recipe), "folds": values["folds"], "samples": Unchanged([os.path.abspath(values["samples"])]).state}
+    fitted, path = keeping.fitted(how, lambda: fit_samples(
+        samples, recipe, folds=values["folds"], processes=values["processes"], progress=progress.span(0.0, FITTED)),
+        place, progress)
     return fitted, path, [f"{values['method']} fitted: {folder / MODEL}", skill_line(fitted)]
 
 
@@ -178,7 +185,7 @@ def _report(folder: Path, values: dict[str, Any], result: dict[str, Any], run: M
         with unfinished(made):
             return write_report(folder, folder / REPORT, title=values["title"],
                                 record=build_record(step, values, result), progress=progress)
-    except Cancelled:
+    except (Cancelled, KeyboardInterrupt):
         for path in made:
             remove(path)
         raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import re
 import tempfile
 import threading
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Optional, Pr
 
 from ..deps import need
 from ..errors import ERRORS, ConfigError, RecoError, ResourceError
+from ..io.files import Unchanged
 from ..progress import SILENT, Progress
 from ..version import __version__
 from .journal import Journal
@@ -179,7 +181,7 @@ class _Order:
 
 Trouble = Optional[tuple[str, str, str]]  # class, message and hint of an error
 _lock = threading.Lock()
-_open: dict[str, tuple[MapJob, Journal]] = {}
+_open: dict[str, tuple[MapJob, Journal, Unchanged]] = {}
 
 
 def _compute(order: _Order, number: int) -> Trouble:
@@ -189,15 +191,17 @@ def _compute(order: _Order, number: int) -> Trouble:
     """
     with _lock:
         try:
-            job, journal = _opened(order)
-            journal.finish(job.compute(number, SILENT, partial(journal.put, number)))
+            job, journal, inputs = _opened(order)
+            result = job.compute(number, SILENT, partial(journal.put, number))
+            inputs.check()  # chunks that were removed would pass for missing data
+            journal.finish(result)
         except RecoError as error:
-            return type(error).__name__, f"{error.message} (on worker {os.uname().nodename})", error.hint
+            return type(error).__name__, f"{error.message} (on worker {platform.node()})", error.hint
         return None
 
 
-def _opened(order: _Order) -> tuple[MapJob, Journal]:
-    """Return job and journal of a run, opened once per process.
+def _opened(order: _Order) -> tuple[MapJob, Journal, Unchanged]:
+    """Return job, journal and inputs of a run, opened once per process.
 
     Raises
     ------
@@ -218,7 +222,8 @@ def _opened(order: _Order) -> tuple[MapJob, Journal]:
                                 "Outputs, model and drivers must lie where all workers reach them by the same path")
         job = order.task.open()
         job.planned = TilePlan.cut(job.reader.height, job.reader.width, **order.cut)
-        _open[order.run] = job, Journal(order.folder)
+        journal = Journal(order.folder)
+        _open[order.run] = job, journal, Unchanged(journal.about["run"].get("inputs", ()))
     return _open[order.run]
 
 

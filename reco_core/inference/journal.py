@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import zlib
 from pathlib import Path
-from typing import IO, Any, Iterable, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 import numpy as np
 
 from ..deps import need
 from ..errors import ConfigError
-from ..io.files import PREFIX as PARTIAL
 from ..io.files import remove, telling
+from ..progress import SILENT, Progress
+from .hold import NOT_OF_TILES, PARTS, SUFFIX, TILES, plain, read_plain
 from .pieces import Piece, Record, Tally, TileResult
 from .tiles import Tile, TilePlan
 
-PREFIX = ".reco-journal-"
-ABOUT, LOCK, TILES, PARTS = "journal.json", "lock", "tiles", "partial.json"
-SUFFIX = ".part"
+ABOUT = "journal.json"
 ARRAY = "array"  # marks what of a record is kept in a file of its own
 
 
@@ -27,7 +27,8 @@ class Journal:
     """A folder with a Zarr group (format 2) of one array per output, whose chunks are tiles, and a marker per tile.
 
     A tile counts as done when its marker is there: it is written after the chunks, renamed into
-    place, and carries their checksums. Several processes may write tiles into one journal.
+    place, and carries their checksums. Several processes may write tiles into one journal; who holds its folder
+    (`Hold`) starts it.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ class Journal:
         self.folder = Path(folder)
         self.about: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
         self._sums: dict[int, dict[str, Optional[int]]] = {}
-        self._lock: Optional[IO[bytes]] = None
+        self._mark = self._stamp()
 
     @classmethod
     def start(cls, folder: str | os.PathLike[str], run: Mapping[str, Any], plan: TilePlan,
@@ -60,25 +61,18 @@ class Journal:
 
         Raises
         ------
-        ConfigError
-            Another process is writing the same outputs.
         ResourceError
             The disk is full, or writing is not allowed.
         """
         place = Path(folder)
-        about = _plain({"run": run, "plan": plan.to_dict(), "outputs": outputs, "shape": shape})
+        about = plain({"run": run, "plan": plan.to_dict(), "outputs": outputs, "shape": shape})
         with telling(place):
-            place.mkdir(parents=True, exist_ok=True)
-            lock = _locked(place)
-            _clear(place)
             if not (resume and _same(place, about)):
                 for path in place.iterdir():
-                    if path.name != LOCK:
+                    if path.name not in NOT_OF_TILES:
                         remove(path)
                 _lay_out(place, about)
-            journal = cls(place)
-        journal._lock = lock
-        return journal
+            return cls(place)
 
     def put(self, number: int, piece: Piece) -> None:
         """Keep a piece of a tile.
@@ -87,6 +81,8 @@ class Journal:
         ------
         ResourceError
             The disk is full.
+        ConfigError
+            The folder holds the journal of another run by now.
         """
         steps, high, wide = self.about["outputs_chunks"][piece.output]
         sums = self._sums.setdefault(number, {})
@@ -119,15 +115,31 @@ class Journal:
         text = json.dumps({"tally": tally, "records": records, "sums": sums}, default=_number)
         self._write(f"{name}.json", text.encode())
 
-    def finished(self) -> set[int]:
+    def finished(self, progress: Progress = SILENT) -> set[int]:
         """Return the tiles that are done and whole; damaged ones are forgotten."""
         found = set()
         for path in sorted((self.folder / TILES).glob("*.json")):
+            progress.check()
             if self._whole(path):
                 found.add(int(path.stem))
             else:
                 remove(path)
         return found
+
+    @property
+    def count(self) -> int:
+        """How many tiles are done, whoever computed them."""
+        return sum(1 for _ in (self.folder / TILES).glob("*.json"))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all tiles are done."""
+        return self.count == self.about["plan"]["tiles"]
+
+    def kept(self) -> str:
+        """Return in words what is kept and how to go on; nothing where no tile is done."""
+        return (f"{self.count} of {self.about['plan']['tiles']} tiles are kept in '{self.folder}': the same command "
+                "goes on from there") if self.count else ""
 
     def result(self, number: int) -> TileResult:
         """Return a tile that is done, without its pieces."""
@@ -159,28 +171,6 @@ class Journal:
                 values = whole[tuple(slice(0, length) for length in shape)]
             yield Piece(output, band0, tile.row0, tile.col0, values)
 
-    def note(self, paths: Iterable[Path], memory_gb: float) -> None:
-        """Note files that are being written beside, so that the next run finds them, and the memory budget [GB]."""
-        self._write(PARTS, json.dumps({"paths": [str(path) for path in paths], "memory": memory_gb}).encode())
-
-    def close(self) -> None:
-        """Let go of the journal; what is in it stays."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def leave(self) -> None:
-        """Let go of the journal; it is removed if no tile is in it."""
-        if any((self.folder / TILES).glob("*.json")):
-            self.close()
-        else:
-            self.remove()
-
-    def remove(self) -> None:
-        """Remove the journal: the run succeeded."""
-        self.close()
-        remove(self.folder)
-
     def _marker(self, number: int) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / TILES / f"{number:08d}.json").read_text(encoding="utf-8"))
         return found
@@ -191,11 +181,27 @@ class Journal:
     def _write(self, name: str, data: bytes) -> int:
         """Write a file that appears when it is whole; return its checksum."""
         path = self.folder / name
-        part = path.with_name(f"{path.name}.{os.getpid()}{SUFFIX}")
+        part = path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}{SUFFIX}")
         with telling(path):
-            part.write_bytes(data)
-            os.replace(part, path)
+            if self._stamp() != self._mark:  # a process that outlived its run
+                raise ConfigError(f"'{self.folder}' holds the journal of another run by now",
+                                  "Nothing is to be done: this run was given up")
+            try:
+                part.write_bytes(data)
+                os.replace(part, path)
+            except BaseException:
+                remove(part)
+                raise
         return zlib.crc32(data)
+
+    def _stamp(self) -> Optional[tuple[int, int]]:
+        """Return what tells this journal from a later one in the same folder."""
+        try:
+            with open(self.folder / ABOUT, "rb") as stream:  # which asks the server where the folder is on one
+                state = os.fstat(stream.fileno())
+        except OSError:
+            return None
+        return state.st_ino, state.st_mtime_ns
 
     def _whole(self, marker: Path) -> bool:
         try:
@@ -206,49 +212,16 @@ class Journal:
             return False
 
 
-def beside(step: str, target: str | os.PathLike[str], *, folder: bool = False) -> Path:
-    """Return where the journal of a step is: beside an output, or in a folder of outputs.
-
-    Examples
-    --------
-    >>> beside("predict", "maps/reco.tif").as_posix()
-    'maps/.reco-journal-predict-reco'
-    """
-    path = Path(target)
-    return path / f"{PREFIX}{step}" if folder else path.with_name(f"{PREFIX}{step}-{path.stem}")
-
-
 def earlier(folder: str | os.PathLike[str], run: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     """Return what an interrupted run, if it is the same, noted of itself: among others its `plan` and `memory`."""
     place = Path(folder)
-    found = _read(place / ABOUT)
-    return {**found, **_read(place / PARTS)} if found.get("run") == _plain(run) else None
-
-
-def _plain(values: Any) -> Any:
-    return json.loads(json.dumps(values, default=str))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a process that was killed left half-written."""
-    for text in _read(folder / PARTS).get("paths", []):
-        if Path(text).name.startswith(PARTIAL):
-            remove(Path(text))
-    for path in folder.rglob(f"*{SUFFIX}"):
-        remove(path)
+    found = read_plain(place / ABOUT)
+    return {**found, **read_plain(place / PARTS)} if found.get("run") == plain(run) else None
 
 
 def _same(folder: Path, about: Mapping[str, Any]) -> bool:
     """Return whether a folder holds the journal of this very run."""
-    found = _read(folder / ABOUT)
+    found = read_plain(folder / ABOUT)
     return all(found.get(key) == value for key, value in about.items())
 
 
@@ -273,24 +246,3 @@ def _codec() -> Any:
 def _number(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else str(value)
 
-
-def _locked(folder: Path) -> Optional[IO[bytes]]:
-    """Return the open lock of a journal; the system frees it when the process ends, however it ends."""
-    stream = open(folder / LOCK, "ab")
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        stream.close()
-        raise ConfigError(f"Another run is writing the same outputs: it holds '{folder}'",
-                          "Wait until it is done, or give other outputs") from error
-    except OSError:  # a file system without locks
-        pass
-    return stream

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from contextlib import contextmanager
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Protocol, Sequence
 
 from ..errors import Cancelled, RecoError, ResourceError, out_of_memory
@@ -64,13 +64,13 @@ def run_tiles(job: MapJob, sink: Sink, progress: Progress, journal: Optional[Jou
         Whatever went wrong with a tile; the hint says what is kept.
     """
     tiles = job.planned.tiles
-    done = journal.finished() if journal is not None else set()
+    done = journal.finished(progress) if journal is not None else set()
     if done:
         progress.info(f"Going on with an interrupted run: {len(done)} of {len(tiles)} tiles are there already")
     clock = Clock(len(tiles), progress)
     commit = _Commit(job, sink, journal, check)
     todo = [number for number in range(len(tiles)) if number not in done]
-    with _Telling(journal, commit, len(tiles)), _Outbox(commit, job.memory_gb * 1e9 * PENDING) as outbox, \
+    with telling(journal), _Outbox(commit, job.memory_gb * 1e9 * PENDING) as outbox, \
             _Ahead(job, todo if workers is None else []) as ahead:
         if workers is not None:
             workers.start(todo)
@@ -100,31 +100,22 @@ def _be_there(number: int, done: set[int], workers: Optional[Workers], clock: Cl
         check()
 
 
-class _Telling:
-    """Adds to errors what the journal keeps and how to go on, and gives lack of memory its name."""
-
-    def __init__(self, journal: Optional[Journal], commit: _Commit, tiles: int) -> None:
-        self._journal, self._commit, self._tiles = journal, commit, tiles
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+@contextmanager
+def telling(journal: Optional[Journal]) -> Iterator[None]:
+    """Add to errors what the journal keeps and how to go on, and give lack of memory its name."""
+    try:
+        yield
+    except BaseException as error:
+        kept = journal.kept() if journal is not None else ""
         if isinstance(error, KeyboardInterrupt):
-            raise Cancelled(hint=self._kept()) from error
-        if error is not None and out_of_memory(error):
-            raise ResourceError("There is not enough memory", " ".join(filter(None, (
-                self._kept(), "A smaller --memory, or a smaller region, needs less; that is another run, which begins "
-                "anew"))) if self._kept() else "Lower --memory or work on a smaller region") from error
-        if isinstance(error, RecoError) and self._kept() and self._kept() not in error.hint:
-            error.hint = f"{error.hint}. {self._kept()}" if error.hint else self._kept()
-
-    def _kept(self) -> str:
-        if self._journal is None or self._commit.count == 0:
-            return ""
-        return (f"{self._commit.count} of {self._tiles} tiles are kept in '{self._journal.folder}': the same command "
-                "goes on from there")
+            raise Cancelled(hint=kept) from error
+        if out_of_memory(error):
+            less = ("A smaller --memory, or a smaller region, needs less; that is another run, which begins anew"
+                    if kept else "Lower --memory or work on a smaller region")
+            raise ResourceError("There is not enough memory", f"{kept}. {less}" if kept else less) from error
+        if isinstance(error, RecoError) and kept and kept not in error.hint:
+            error.hint = f"{error.hint}. {kept}" if error.hint else kept
+        raise
 
 
 class _Commit:
@@ -132,7 +123,6 @@ class _Commit:
 
     def __init__(self, job: MapJob, sink: Sink, journal: Optional[Journal], check: Optional[Check]) -> None:
         self._job, self._sink, self._journal, self._check = job, sink, journal, check
-        self.count = 0
 
     def later(self, outbox: _Outbox, progress: Progress, number: int, piece: Piece) -> None:
         """Have a piece kept and written."""
@@ -151,13 +141,11 @@ class _Commit:
         if self._journal is not None:
             self._journal.finish(result)
         self._job.take(result)
-        self.count += 1
 
     def restored(self, number: int) -> None:
         """Count a tile that the journal had."""
         assert self._journal is not None
         self._job.take(self._journal.result(number))
-        self.count += 1
 
 
 class _Ahead:

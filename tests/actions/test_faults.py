@@ -16,12 +16,13 @@ import pytest
 from reco_core import world
 from reco_core.actions import run_step
 from reco_core.actions.models import save_model
-from reco_core.errors import Cancelled
-from reco_core.inference.journal import PREFIX
+from reco_core.errors import Cancelled, GridError, ResourceError
+from reco_core.inference.hold import PREFIX
+from reco_core.inference.job import MapJob
 from reco_core.io.files import PREFIX as PARTIAL
 from reco_core.io.rasters.cubes import write_cube
 from reco_core.progress import Progress
-from small_world import small_model
+from small_world import small_drivers, small_model
 from source import ROOT
 
 ROWS, COLUMNS, MONTHS = 400, 1000, 4  # eight tiles of 256 cells a side, where the budget is a tenth of a GB
@@ -83,6 +84,15 @@ def said(process):
     """Return the words that a process ended with, and its exit code."""
     text = process.communicate(timeout=120)[1]
     return "\n".join(line for line in text.splitlines() if not line.startswith("{")), process.returncode
+
+
+def stop_at(share):
+    """Return the progress of a user who stops a run after a share of it."""
+    def interrupted(fraction, message):
+        if fraction > share:
+            raise Cancelled
+
+    return Progress(interrupted)
 
 
 def hidden(folder):
@@ -152,15 +162,53 @@ def test_a_source_that_is_removed(place, tmp_path):
     assert digests(tmp_path / "out") == digests(place / "whole")
 
 
+def test_outputs_beside_the_drivers(place, tmp_path):
+    """A run may write into the folder that it reads, and goes on there."""
+    shutil.copytree(place / "drivers.zarr", tmp_path / "drivers.zarr")
+    with pytest.raises(Cancelled) as error:
+        run_step("explain", values(place, tmp_path, drivers=tmp_path), stop_at(0.7))
+    assert "are kept in" in error.value.hint and kept(tmp_path) > 0
+    seen = []
+    run_step("explain", values(place, tmp_path, drivers=tmp_path), Progress(lambda part, text: seen.append(text)))
+    assert sum(text.startswith("tile 1 ") for text in seen) == 1, "a tile was computed again"
+    rasters = {name: digest for name, digest in digests(tmp_path).items() if name.endswith(".tif")}
+    assert rasters == {name: digest for name, digest in digests(place / "whole").items() if name.endswith(".tif")}
+
+
+@pytest.mark.parametrize("when", ["flushing", "renaming"])
+def test_a_disk_that_is_full_at_the_very_end(place, tmp_path, monkeypatch, when):
+    """What fails after the last tile says what is kept, too, and a second run has only to write."""
+    from reco_core.io import files
+    from reco_core.io.rasters.geotiff import RasterWriter
+
+    def full(*paths):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((RasterWriter, "finish") if when == "flushing" else (files, "_move")), full)
+        with pytest.raises(ResourceError, match="disk is full") as error:
+            run_step("explain", values(place, tmp_path))
+    assert "8 of 8 tiles are kept in" in error.value.hint and hidden(tmp_path) == [f"{PREFIX}explain"]
+    monkeypatch.setattr(MapJob, "work", lambda *args: pytest.fail("a tile was computed again"))
+    run_step("explain", values(place, tmp_path))
+    assert digests(tmp_path) == digests(place / "whole") and hidden(tmp_path) == []
+
+
+def test_a_map_without_any_estimate_leaves_nothing(place, tmp_path):
+    """Where no cell can be estimated the same run would find the same: nothing is kept for it."""
+    empty = small_drivers(300, 600, 1)
+    empty["lai"][:] = np.nan
+    write_cube(empty, tmp_path / "empty.zarr")
+    with pytest.raises(GridError, match="No valid pixel") as error:
+        run_step("explain", values(place, tmp_path / "out", drivers=tmp_path / "empty.zarr"))
+    assert "kept in" not in error.value.hint and not (tmp_path / "out").exists()
+
+
 def test_another_run_begins_anew(place, tmp_path):
     """Tiles of other parameters are not taken; nor are those of the same run where nobody wants them."""
-    def interrupted(fraction, message):
-        if fraction > 0.7:
-            raise Cancelled
-
     for more in ({}, {"members": "one_per_fold"}, {"resume": False}):
         with pytest.raises(Cancelled):
-            run_step("explain", values(place, tmp_path), Progress(interrupted))
+            run_step("explain", values(place, tmp_path), stop_at(0.7))
         before = kept(tmp_path)
         assert before > 0
         seen = []
@@ -172,12 +220,8 @@ def test_another_run_begins_anew(place, tmp_path):
 
 def test_more_memory_goes_on_with_the_same_tiles(place, tmp_path):
     """A run that was interrupted for lack of memory may go on with a larger budget; its tiles stay as they were."""
-    def interrupted(fraction, message):
-        if fraction > 0.7:
-            raise Cancelled
-
     with pytest.raises(Cancelled):
-        run_step("explain", values(place, tmp_path), Progress(interrupted))
+        run_step("explain", values(place, tmp_path), stop_at(0.7))
     assert kept(tmp_path) > 0
     run_step("explain", values(place, tmp_path, memory=4.0))
     assert digests(tmp_path) == digests(place / "whole")
@@ -185,22 +229,13 @@ def test_more_memory_goes_on_with_the_same_tiles(place, tmp_path):
 
 def test_one_tile_leaves_no_journal(place, tmp_path):
     """A small map that is interrupted leaves nothing at all."""
-    def interrupted(fraction, message):
-        if fraction > 0.3:
-            raise Cancelled
-
     with pytest.raises(Cancelled):
-        run_step("explain", values(place, tmp_path / "out", memory=8.0, region="0,0,10,20 [EPSG:4326]"),
-                 Progress(interrupted))
+        run_step("explain", values(place, tmp_path / "out", memory=8.0, region="0,0,10,20 [EPSG:4326]"), stop_at(0.3))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_fails_in_its_first_tile_leaves_nothing(place, tmp_path):
     """A journal without a tile is of no use: it goes, and with it the new folder."""
-    def interrupted(fraction, message):
-        if fraction > 0.02:
-            raise Cancelled
-
     with pytest.raises(Cancelled) as error:
-        run_step("explain", values(place, tmp_path / "out"), Progress(interrupted))
+        run_step("explain", values(place, tmp_path / "out"), stop_at(0.02))
     assert list(tmp_path.iterdir()) == [] and error.value.hint == ""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 from types import SimpleNamespace
 
 import pytest
 
 from reco_core.errors import ArtifactError, ConfigError, ResourceError
 from reco_core.inference import cluster
-from reco_core.inference.cluster import Where, _compute, _Order, _raise_from, versions
+from reco_core.inference.cluster import Where, _compute, _cut, _Order, _raise_from, versions
+from reco_core.inference.journal import Journal
+from reco_core.inference.pieces import TileResult
+from reco_core.inference.tiles import TilePlan
+from reco_core.io.files import Unchanged
 
 
 @pytest.mark.parametrize(("text", "processes", "address"), [
@@ -96,3 +101,30 @@ def test_scheduler_without_workers(monkeypatch):
     with pytest.raises(ResourceError, match="no worker") as caught:
         run._look_for_workers()
     assert "dask worker tcp://a:1" in caught.value.hint
+
+
+class Blind:
+    """A job of one tile, during which its source is removed."""
+
+    def __init__(self, source):
+        self.source, self.reader = source, SimpleNamespace(height=2, width=2)
+
+    def open(self):
+        return self
+
+    def compute(self, number, progress, emit):
+        self.source.unlink()
+        return TileResult(number)
+
+
+def test_worker_whose_source_is_removed(tmp_path):
+    """What a worker read while its source went away does not count as done, whoever runs next."""
+    source, folder = tmp_path / "ta.tif", tmp_path / "j"
+    source.write_bytes(b"1")
+    folder.mkdir()
+    plan = TilePlan.cut(2, 2, rows=2, columns=2, steps=1, times=1)
+    Journal.start(folder, {"inputs": Unchanged([str(source)]).state}, plan, {"flux": 1}, (2, 2))
+    blind = _Order("blind", Blind(source), str(folder), _cut(plan), versions())
+    kind, message, _ = _compute(blind, 0)
+    assert kind == "SchemaError" and "ta.tif" in message and platform.node() in message
+    assert Journal(folder).finished() == set()

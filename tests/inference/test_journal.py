@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import numpy as np
 import pytest
 import zarr
 
-from reco_core.errors import ConfigError
-from reco_core.inference.journal import Journal, beside, earlier
+from reco_core.errors import ConfigError, ResourceError
+from reco_core.inference.hold import MODEL, Hold
+from reco_core.inference.journal import Journal, earlier
 from reco_core.inference.pieces import Piece, Tally, TileResult
 from reco_core.inference.tiles import TilePlan
 
@@ -21,6 +21,7 @@ RUN = {"step": "predict", "inputs": {"a": [[1, 2]]}}
 
 
 def start(folder, run=RUN, **options):
+    folder.mkdir(exist_ok=True)
     return Journal.start(folder, run, PLAN, OUTPUTS, SHAPE, **options)
 
 
@@ -91,14 +92,9 @@ def test_it_is_zarr(tmp_path):
 def test_the_same_run_goes_on(tmp_path):
     """The same run finds its tiles; after a run that says no to that, or another run, nothing is left of it."""
     fill(start(tmp_path / "j"), 1)
-    Journal(tmp_path / "j").close()
     for change, kept in ({}, {1}), ({"run": {**RUN, "step": "explain"}}, set()):
-        journal = start(tmp_path / "j", **change)
-        assert journal.finished() == kept
-        journal.close()
-    journal = start(tmp_path / "k")
-    fill(journal, 1)
-    journal.close()
+        assert start(tmp_path / "j", **change).finished() == kept
+    fill(start(tmp_path / "k"), 1)
     assert start(tmp_path / "k", resume=False).finished() == set()
 
 
@@ -122,47 +118,53 @@ def test_a_tile_without_its_marker_does_not_count(tmp_path):
     assert journal.finished() == set()
 
 
-def test_what_a_killed_run_left_is_cleared(tmp_path):
-    """Rasters and chunks that a killed process was writing are removed by the next run, and nothing else."""
-    raster, other = tmp_path / ".reco-partial-1-0-flux.tif", tmp_path / "flux.tif"
-    journal = start(tmp_path / "j")
-    journal.note([raster, other], 2.0)
-    half = tmp_path / "j" / "flux" / "0.0.0.99.part"
-    for path in (raster, other, half):
-        path.write_bytes(b"half")
-    journal.close()
+def test_a_process_that_outlived_its_run(tmp_path):
+    """A worker that still computes for a run that was given up writes nothing into the journal of another run."""
     start(tmp_path / "j")
-    assert not raster.exists() and not half.exists() and other.exists()
+    worker = Journal(tmp_path / "j")
+    worker.put(0, pieces(0)[1])
+    start(tmp_path / "j")  # the same run goes on: what the worker makes is right
+    fill(worker, 0)
+    assert start(tmp_path / "j").finished() == {0}
+    worker.put(1, pieces(1)[1])
+    other = start(tmp_path / "j", {**RUN, "model": "another"})
+    for late in (lambda: worker.put(1, pieces(1)[3]), lambda: worker.finish(result(1))):
+        with pytest.raises(ConfigError, match="another run"):
+            late()
+    assert other.finished() == set() and not list((tmp_path / "j").glob("*/?.?.?"))
 
 
-def test_two_runs_at_once(tmp_path):
-    """A second run of the same outputs is refused while the first one works."""
+def test_what_is_kept_in_words(tmp_path):
+    """All tiles that are done count, whoever computed them."""
     journal = start(tmp_path / "j")
-    with pytest.raises(ConfigError, match="Another run"):
-        start(tmp_path / "j")
-    journal.close()
-    start(tmp_path / "j").close()
+    assert journal.kept() == ""
+    fill(Journal(tmp_path / "j"), 1, 4)
+    assert journal.kept().startswith(f"2 of {len(PLAN.tiles)} tiles are kept in") and not journal.complete
+    fill(journal, *range(len(PLAN.tiles)))
+    assert journal.complete
+
+
+def test_a_model_survives_another_run(tmp_path):
+    """What is not of tiles stays where a journal begins anew: whether it may be used is not its affair."""
+    start(tmp_path / "j")
+    (tmp_path / "j" / MODEL).mkdir()
+    start(tmp_path / "j", resume=False)
+    assert (tmp_path / "j" / MODEL).exists()
+
+
+def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
+    """A full disk leaves no half-written chunk, which would take more room."""
+    journal = start(tmp_path / "j")
+    monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ResourceError, match="disk is full"):
+        journal.put(0, pieces(0)[1])
+    assert not list((tmp_path / "j").rglob("*.part"))
 
 
 def test_what_is_noted_of_an_earlier_run(tmp_path):
     """Its tiles and its memory budget are known to the same run, and to no other."""
-    journal = start(tmp_path / "j")
-    journal.note([], 0.5)
+    start(tmp_path / "j")
+    Hold(tmp_path / "j").note([], 0.5)
     found = earlier(tmp_path / "j", RUN)
     assert found["memory"] == 0.5 and found["plan"] == PLAN.to_dict()
     assert earlier(tmp_path / "j", {**RUN, "step": "trend"}) is None and earlier(tmp_path / "k", RUN) is None
-
-
-def test_removed_in_the_end(tmp_path):
-    """Nothing is left of a run that succeeded."""
-    journal = start(tmp_path / "j")
-    fill(journal, 0)
-    journal.remove()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_where_it_is(tmp_path):
-    """Each output, and each step in a folder, has its own journal."""
-    assert beside("predict", tmp_path / "a.tif") != beside("predict", tmp_path / "b.tif")
-    assert beside("explain", tmp_path, folder=True).parent == tmp_path
-    assert json.loads((start(tmp_path / "j").folder / "journal.json").read_text())["run"] == RUN

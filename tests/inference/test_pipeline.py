@@ -55,6 +55,7 @@ class Job:
 
 
 def journal_in(folder):
+    (folder / "j").mkdir(exist_ok=True)
     return Journal.start(folder / "j", {}, PLAN, {"flux": 4}, SHAPE)
 
 
@@ -102,7 +103,6 @@ def test_every_error_says_what_is_kept(tmp_path, job, sink_error, kind, words):
     with pytest.raises(kind, match=words) as error:
         run_tiles(job, sink, SILENT, journal)
     assert threading.active_count() == before
-    journal.close()
     kept = journal_in(tmp_path).finished()
     assert kept and kept <= {0, 1, 2} and f"{len(kept)} of 6 tiles are kept in" in error.value.hint
 
