@@ -47,6 +47,14 @@ class Forest:
         return len(self.start) - 1
 
     @cached_property
+    def survey(self) -> tuple[float, int]:
+        """Mean of the sum of leaves over the training rows, and most features on the way to one leaf."""
+        from .tree_kernels import survey
+
+        expected, most = survey(self.left, self.right, self.feature, self.start, self.value, self.cover, self.features)
+        return float(expected), int(most)
+
+    @cached_property
     def thresholds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All thresholds of each feature in order, where those of each feature begin, and the position of each
         node's threshold among those of its feature (0 at leaves)."""

@@ -82,11 +82,6 @@ class Groups:
         return (self.leaf_start, self.leaf, self.own_start, self.place, self.share, self.feature_start, self.feature,
                 self.states, self.state_start, self.refusing)
 
-    @property
-    def longest_way(self) -> int:
-        """Most features on the way to one leaf."""
-        return int(np.diff(self.own_start).max(initial=0))
-
 
 def _joined(parts: Sequence[np.ndarray], starts: bool) -> np.ndarray:
     if not starts:

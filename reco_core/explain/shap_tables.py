@@ -90,17 +90,14 @@ class TableExplainer:
     """
 
     def __init__(self, forest: Forest, keep: Optional[Keep] = None) -> None:
-        from .tree_kernels import expected_value
-
         self.forest = forest
-        expected, deepest = expected_value(forest.left, forest.right, forest.start, forest.value, forest.cover)
+        expected, longest_way = forest.survey
         self.base_value = forest.base_score + expected
-        self.depth = int(deepest)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             self.groups = Groups.of(forest, lambda work, parts: list(pool.map(work, parts)))
         self.pass_start, self._pass_of_tree = _passes(self.groups.per_tree)
         self.table_start = np.concatenate([[0], np.cumsum(self.groups.entries)]).astype("int64")
-        points, weights = np.polynomial.legendre.leggauss((self.groups.longest_way + 1) // 2 or 1)
+        points, weights = np.polynomial.legendre.leggauss((longest_way + 1) // 2 or 1)
         self._points, self._weights = (points + 1) / 2, weights / 2
         self._segments: Optional[list[Segment]] = None
         self._keep = keep or Keep()
@@ -122,11 +119,11 @@ class TableExplainer:
         """Return the explainer of trees, or None where walking them is faster for so many rows, or tables too large."""
         leaf = np.flatnonzero(forest.left < 0)
         walking = WALK_SECONDS * rows * len(leaf) * np.log2(max(2.0, len(leaf) / max(1, forest.trees))) ** 2
-        if len(leaf) * LEAF_SECONDS > walking:
+        if len(leaf) * LEAF_SECONDS > walking or forest.survey[1] > LONGEST_WAY:
             return None
         explainer = cls(forest, keep)
         filling = FILL_SECONDS * float(np.diff(explainer.groups.leaf_start) @ explainer.groups.entries)
-        return explainer if explainer.groups.longest_way <= LONGEST_WAY and filling <= walking else None
+        return explainer if filling <= walking else None
 
     def contributions(self, X: np.ndarray, progress: Progress = SILENT) -> np.ndarray:
         """Return contributions and base value; the same as `tree_shap.contributions`.

@@ -35,23 +35,29 @@ def walk_tree(left, right, first, parent, depth, below, order):
 
 
 @jit
-def expected_value(left, right, start, value, cover):
-    """Return the mean of the forest over its training rows, and the depth of its deepest leaf."""
+def survey(left, right, feature, start, value, cover, features):
+    """Return the mean of the forest over its training rows, and most features on the way to one leaf."""
     nodes = left.size
     parent = np.empty(nodes, np.int64)
     depth = np.zeros(nodes, np.int64)
     below = np.empty(nodes, np.int64)
     order = np.empty(nodes + 1, np.int64)
     share = np.ones(nodes)
-    total = 0.0
-    deepest = 0
+    asked_for = np.full(features, -1)
+    total, most = 0.0, 0
     for tree in range(start.size - 1):
         count = walk_tree(left, right, start[tree], parent, depth, below, order)
         for i in range(count):
             node = order[i]
             if parent[node] >= 0:
                 share[node] = share[parent[node]] * cover[node] / cover[parent[node]]
-            if left[node] < 0:
-                total += share[node] * value[node]
-                deepest = max(deepest, depth[node])
-    return total, deepest
+            if left[node] >= 0:
+                continue
+            total += share[node] * value[node]
+            above, met = parent[node], 0
+            while above >= 0:
+                met += asked_for[feature[above]] != node
+                asked_for[feature[above]] = node
+                above = parent[above]
+            most = max(most, met)
+    return total, most

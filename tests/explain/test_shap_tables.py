@@ -9,7 +9,7 @@ import pytest
 
 from reco_core.errors import Cancelled
 from reco_core.explain import shap_tables
-from reco_core.explain.forest import read_forest
+from reco_core.explain.forest import Forest, read_forest
 from reco_core.explain.shap_tables import TableExplainer
 from reco_core.explain.tree_shap import additivity_error, by_xgboost
 from reco_core.progress import Progress
@@ -162,6 +162,19 @@ def test_too_many_features_on_one_way():
     X = table(p=20, rows=4000)[0]
     deep = train(X, X.sum(axis=1), rounds=2, depth=40, gamma=0, min_child_weight=0, colsample_bynode=0.1)
     assert read_forest(deep) is not None and TableExplainer.of(deep) is None
+
+
+@pytest.mark.parametrize("depth", [15, 44, 50, 66, 200])
+def test_ways_of_very_many_features(depth):
+    """A tree that asks for another feature at every level is left to xgboost, however deep it is."""
+    inner = np.arange(2 * depth + 1) % 2 == 0  # the even nodes go on, the odd ones and the last are leaves
+    inner[-1] = False
+    node = np.arange(2 * depth + 1, dtype="int32")
+    cover = np.where(inner | (node == node[-1]), (node[-1] - node) / 2 + 1, 1.0)
+    chain = Forest(depth, np.array([0, len(node)]), np.where(inner, node + 1, -1), np.where(inner, node + 2, -1),
+                   np.where(inner, node // 2, 0), node.astype("float32"), np.zeros(len(node), dtype="uint8"), cover, 0.0)
+    assert chain.survey == (pytest.approx(float(node[~inner].mean())), depth)
+    assert TableExplainer.worth(chain, 10**9) is None
 
 
 @pytest.mark.parametrize("settings", [{"objective": "reg:pseudohubererror"}, {"objective": "reg:absoluteerror"},
