@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
@@ -106,6 +106,19 @@ def mean_forest(trees: TreeArrays) -> Forest:
     return Forest(trees.features, trees.start, np.where(inner, place + 1, -1).astype("int32"), trees.right,
                   np.maximum(trees.feature, 0).astype("int32"), value, np.zeros(len(value), dtype="uint8"),
                   trees.cover.astype("float64"), 0.0)
+
+
+def joined(forests: Sequence[Forest], weights: Sequence[float]) -> Forest:
+    """Return forests as one whose sum is the weighted sum of theirs; leaves are weighted in single precision."""
+    if len(forests) == 1 and weights[0] == 1.0:
+        return forests[0]
+    before = np.cumsum([0, *(len(forest.left) for forest in forests)])
+    columns = {name: np.concatenate([getattr(forest, name) for forest in forests]) for name, _, _ in COLUMNS}
+    leaf = columns["left"] < 0
+    columns["value"][leaf] *= np.repeat(np.asarray(weights, dtype="float32"), np.diff(before))[leaf]
+    start = np.concatenate([[0], *(forest.start[1:] + first for forest, first in zip(forests, before))])
+    base_score = sum(weight * forest.base_score for weight, forest in zip(weights, forests))
+    return Forest(forests[0].features, start, base_score=base_score, plain_sum=False, **columns)
 
 
 def _margin(score: np.float32, objective: str) -> float:

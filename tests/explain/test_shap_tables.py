@@ -172,7 +172,7 @@ def test_ways_of_very_many_features(depth):
     node = np.arange(2 * depth + 1, dtype="int32")
     cover = np.where(inner | (node == node[-1]), (node[-1] - node) / 2 + 1, 1.0)
     chain = Forest(depth, np.array([0, len(node)]), np.where(inner, node + 1, -1), np.where(inner, node + 2, -1),
-                   np.where(inner, node // 2, 0), node.astype("float32"), np.zeros(len(node), dtype="uint8"), cover, 0.0)
+                   np.where(inner, node // 2, 0), node.astype("float32"), np.zeros(len(node), "uint8"), cover, 0.0)
     assert chain.survey == (pytest.approx(float(node[~inner].mean())), depth)
     assert TableExplainer.worth(chain, 10**9) is None
 

@@ -9,9 +9,10 @@ import math
 import numpy as np
 import pytest
 
-from reco_core.explain import shap_tables
+from reco_core.errors import ConfigError
+from reco_core.explain import shap_tables, tree_shap
 from reco_core.explain.forest import read_forest
-from reco_core.explain.tree_shap import additivity_error, by_xgboost, contributions, mean_contributions
+from reco_core.explain.tree_shap import additivity_error, by_xgboost, contributions, interactions
 
 xgboost = pytest.importorskip("xgboost")
 
@@ -94,14 +95,51 @@ def test_a_feature_that_is_not_used_contributes_nothing():
     assert (contributions(booster, X)[:, 2] == 0).all()
 
 
-def test_linear_in_the_ensemble():
-    """Contributions to the mean of boosters are the mean of theirs, and add up to the mean estimate."""
+@pytest.mark.parametrize("together", [0, 100, 10**6])
+@pytest.mark.parametrize("weights", [None, (1.0, 0.0, 2.5, 4.0)])
+def test_linear_in_the_ensemble(monkeypatch, weights, together):
+    """Contributions to the mean of boosters are the mean of theirs, however many are joined, and add up to it."""
+    monkeypatch.setattr(tree_shap, "LEAVES_TOGETHER", together)
     boosters = [train(seed=s)[0] for s in range(3)]
-    X = train(seed=7)[1]
-    phi = mean_contributions(boosters, X)
-    np.testing.assert_allclose(phi, np.mean([contributions(b, X) for b in boosters], axis=0), atol=1e-12)
-    estimate = np.mean([b.predict(xgboost.DMatrix(X)) for b in boosters], axis=0)
+    X = train(seed=7, gaps=0.1)[1]
+    linear = xgboost.train({"booster": "gblinear", "nthread": 1}, xgboost.DMatrix(X, np.nan_to_num(X[:, 0])), 5)
+    boosters.insert(1, linear)  # tables cannot hold it
+    phi = contributions(boosters, X, weights=weights)
+    expected = np.average([by_xgboost(b, X) for b in boosters], axis=0, weights=weights)
+    np.testing.assert_allclose(phi, expected, atol=1e-5 * np.abs(expected).max())
+    estimate = np.average([b.predict(xgboost.DMatrix(X)) for b in boosters], axis=0, weights=weights)
     assert additivity_error(phi, estimate) < 1e-5
+
+
+def test_interactions_of_an_ensemble():
+    """What pairs do together in the mean is the mean of what they do together in each."""
+    boosters, X = [train(seed=s, rounds=4 + s)[0] for s in range(3)], train(seed=7)[1][:90]
+    found = interactions(boosters, X, (0, 1, 0, 1), weights=(1, 2, 3))
+    each = [interactions(b, X, (0, 1, 0, 1), plain=True) for b in boosters]
+    np.testing.assert_allclose(found, np.average(each, axis=0, weights=(1, 2, 3)), atol=1e-4)
+
+
+def test_one_of_several_is_the_one():
+    """A list of one booster gives the bits of the booster."""
+    booster, X = train()
+    assert np.array_equal(contributions([booster], X, weights=[3.0]), contributions(booster, X))
+
+
+@pytest.mark.parametrize("weights", [(), (1.0,), (1.0, 2.0, 3.0), (1.0, -1.0), (0.0, 0.0), (1.0, np.nan)])
+def test_weights_that_make_no_mean(weights):
+    """One weight per booster, none negative or missing, not all 0."""
+    booster, X = train()
+    with pytest.raises(ConfigError, match="weights of 2 boosters"):
+        contributions([booster, booster], X, weights=weights)
+
+
+def test_what_does_not_fit():
+    """No booster, and rows with other columns than one of the boosters, are refused."""
+    booster, X = train()
+    with pytest.raises(ConfigError, match="no booster"):
+        contributions([], X)
+    with pytest.raises(ConfigError, match="4 features"):
+        contributions([train(p=3)[0], booster], X[:, :3])
 
 
 def test_named_features():
@@ -179,6 +217,16 @@ def test_few_rows_of_deep_trees(monkeypatch):
     expected = by_xgboost(booster, X[:1])
     monkeypatch.setattr(shap_tables.TableExplainer, "contributions", None)
     assert np.array_equal(contributions(booster, X[:1]), expected)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_nothing_to_explain(plain):
+    """Without rows there are no contributions, and as many columns as ever."""
+    booster, X = train()
+    assert contributions(booster, X[:0], plain=plain).shape == (0, 5)
+    assert interactions(booster, X[:0], (0, 1, 0, 1), plain=plain).shape == (0, 4)
+    both = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, :2]), 2)
+    assert contributions(both, X[:0], plain=plain).shape == (0, 2, 5)
 
 
 def test_no_rows():
