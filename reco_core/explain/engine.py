@@ -14,7 +14,8 @@ from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
 from ..threads import in_parts
 from .pairs import kinds_of, pairs, to_groups
-from .shap_tables import DEEPEST_MEAN, Keep, TableExplainer
+from .shap_tables import DEEPEST_MEAN
+from .shelf import KERNELS, Shelf
 from .tree_shap import by_xgboost
 from .tree_shap import interactions as plain_interactions
 
@@ -33,7 +34,11 @@ class Engine:
     Boosted trees are turned into tables (`TableExplainer`), which give the same estimates as
     xgboost to the last bit; trees that tables cannot hold are left to xgboost. Models that are
     means of trees (`Model.forests`) estimate for themselves and are split by tables where they are not
-    too deep; other models, and those on a GPU, estimate and split for themselves.
+    too deep; other models estimate and split for themselves.
+
+    Where a model of boosters computes on a GPU, torch looks the same tables up there, if it can use the GPU and
+    tables hold all the trees; else xgboost estimates and explains on it. Which of the two is faster has not been
+    measured, since there was no GPU; `make bench-gpu` does.
 
     Parameters
     ----------
@@ -44,14 +49,16 @@ class Engine:
     rows_at_once : int
         Bounds the memory; the results do not depend on it.
     kept_bytes : int
-        How much of its tables the engine may keep for the next rows; the results do not depend on it.
+        How much of its tables the engine may keep for the next rows; the results do not depend on it. On a GPU
+        it keeps as much as half of what is free there.
+    device : str
+        Look tables up by torch on this device in any case, such as "cpu": slow there, for checking.
     """
 
     def __init__(self, fitted: FittedModel, members: str = "all", *, plain: bool = False,
-                 rows_at_once: int = ROWS_AT_ONCE, kept_bytes: int = 0) -> None:
+                 rows_at_once: int = ROWS_AT_ONCE, kept_bytes: int = 0, device: str = "") -> None:
         self.fitted, self.members, self.plain, self.rows_at_once = fitted, members, plain, rows_at_once
-        self._known: dict[int, Optional[TableExplainer]] = {}
-        self._keep = Keep(kept_bytes)
+        self._shelf = Shelf(kept_bytes, device)
 
     def estimate(self, X: np.ndarray, stratum: Optional[np.ndarray] = None,
                  progress: Progress = SILENT) -> Estimate:
@@ -98,7 +105,7 @@ class Engine:
         for number, fold in enumerate(folds):
             own = Engine(replace(self.fitted, folds=(fold,)), self.members, plain=self.plain,
                          rows_at_once=self.rows_at_once)
-            own._known, own._keep = self._known, self._keep
+            own._shelf = self._shelf
             found.add(own.explain(X, stratum, progress.span(number / len(folds), (number + 1) / len(folds)))[1])
         return np.sqrt(found.variance())
 
@@ -141,7 +148,9 @@ class Engine:
                          progress: Progress) -> np.ndarray:
         """Return the interactions of one model, shape (n, pairs + 1)."""
         result = np.full((len(rows), len(pairs(belongs.shape[1])) + 1), np.nan)
-        for label, at in _parts(model.route(rows, labels)):
+        place, parts = self._place(model) or KERNELS, _parts(model.route(rows, labels))
+        for done, (label, at) in enumerate(parts):
+            span = progress.span(done / len(parts), (done + 1) / len(parts))
             own = model.seen(rows[at], label)
             boosters = model.boosters(label, self.members) if hasattr(model, "boosters") else []
             trees = [(1 / len(boosters), booster) for booster in boosters] or model.forests(label, self.members)
@@ -154,19 +163,21 @@ class Engine:
             seen = np.ascontiguousarray(own[known], dtype="float32")
             total = np.zeros((len(seen), len(pairs(len(belonging))) + 1))
             for number, (weight, one) in enumerate(trees):
-                part = progress.span(number / len(trees), (number + 1) / len(trees))
-                total += weight * self._paired(one, seen, kinds.tolist(), part)
+                part = span.span(number / len(trees), (number + 1) / len(trees))
+                total += weight * self._paired(one, place, seen, kinds.tolist(), part)
             found = np.full((len(own), result.shape[1]), np.nan)
             found[known] = np.column_stack([to_groups(total[:, :-1], belonging), total[:, -1]])
             result[at] = found
         return result
 
-    def _paired(self, trees: Any, rows: np.ndarray, kinds: Sequence[int], progress: Progress) -> np.ndarray:
-        tables = None if self.plain else self._tables_of(trees)
+    def _paired(self, trees: Any, place: str, rows: np.ndarray, kinds: Sequence[int],
+                progress: Progress) -> np.ndarray:
+        forest = isinstance(trees, TreeArrays)  # which nobody else splits into pairs
+        tables = None if self.plain and not forest else self._shelf.tables(trees, place)
         if tables is not None:
             return tables.interactions(rows, kinds, progress).astype("float64")
         progress(0.0)
-        if isinstance(trees, TreeArrays):
+        if forest:
             raise ConfigError(f"Forests of depth {trees.shape_[1]} are too deep for interactions",
                               f"Fit them with max_depth up to {DEEPEST_MEAN}")
         return plain_interactions(trees, rows, kinds, plain=True)
@@ -195,7 +206,7 @@ class Engine:
         total = np.zeros((len(rows), len(self.fitted.explained) + 1)) if explain else None
         for number, model in enumerate(folds):
             part = progress.span(number / len(folds), (number + 1) / len(folds))
-            if hasattr(model, "boosters") and not self.plain and model.device == "cpu":
+            if self._asks_boosters(model, rows, labels, explain):
                 self._boosted(model, rows, labels, (means[number], variances[number]), total, part)
                 continue
             part(0.0)
@@ -205,11 +216,24 @@ class Engine:
                 total += self._split(model, rows, labels, part)
         return Estimate.of(means, variances), None if total is None else total / len(folds)
 
+    def _place(self, model: Model) -> Optional[str]:
+        return None if self.plain else self._shelf.place(model)
+
+    def _asks_boosters(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], explain: bool) -> bool:
+        """Return whether boosters are asked one by one: on the processor, and where tables of all explain on a GPU."""
+        place = self._place(model)
+        if not hasattr(model, "boosters") or not place:
+            return hasattr(model, "boosters") and place == KERNELS
+        return explain and all(self._shelf.tables(booster, place) is not None
+                               for label, _ in _parts(model.route(rows, labels))
+                               for booster in model.boosters(label, self.members))
+
     def _split(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray], progress: Progress) -> np.ndarray:
-        """Return the contributions of a model without boosters: by tables where it consists of trees."""
+        """Return the contributions of a model whose boosters are not asked: by tables where it consists of trees."""
         result = np.zeros((len(rows), len(self.fitted.explained) + 1))
         left = np.ones(len(rows), dtype=bool)
-        parts = [] if self.plain or model.device != "cpu" else _parts(model.route(rows, labels))
+        place = self._place(model)
+        parts = [] if place is None else _parts(model.route(rows, labels))
         for number, (label, at) in enumerate(parts):
             forests = model.forests(label, self.members)
             if not forests:
@@ -219,18 +243,20 @@ class Engine:
             seen = model.seen(rows[whole], label)
             known = np.isfinite(seen).all(axis=1)  # how gaps are filled is the model's own affair
             whole, seen = whole[known], np.ascontiguousarray(seen[known], dtype="float32")
-            result[whole] = model.to_features(self._weighted(forests, seen, part))
+            result[whole] = model.to_features(self._weighted(forests, place or KERNELS, seen, part))
             left[whole] = False
         if left.any():
             own = None if labels is None else labels[left]
             result[left] = model.contributions(rows[left], stratum=own, members=self.members)
         return result
 
-    def _weighted(self, forests: Sequence[tuple[float, Any]], rows: np.ndarray, progress: Progress) -> np.ndarray:
+    def _weighted(self, forests: Sequence[tuple[float, Any]], place: str, rows: np.ndarray,
+                  progress: Progress) -> np.ndarray:
         """Return the weighted sum of the contributions of trees to the same rows, shape (n, q + 1)."""
         phi = np.zeros((len(rows), rows.shape[1] + 1))
         for number, (weight, trees) in enumerate(forests):
-            part, table = progress.span(number / len(forests), (number + 1) / len(forests)), self._tables_of(trees)
+            part = progress.span(number / len(forests), (number + 1) / len(forests))
+            table = self._shelf.tables(trees, place)
             if table is not None:
                 phi += weight * table.contributions(rows, part)
                 continue
@@ -238,16 +264,11 @@ class Engine:
             phi += weight * (trees.contributions(rows) if isinstance(trees, TreeArrays) else by_xgboost(trees, rows))
         return phi
 
-    def _tables_of(self, trees: Any) -> Optional[TableExplainer]:
-        if id(trees) not in self._known:
-            forest = isinstance(trees, TreeArrays)
-            self._known[id(trees)] = (TableExplainer.of_mean if forest else TableExplainer.of)(trees, self._keep)
-        return self._known[id(trees)]
-
     def _boosted(self, model: Model, rows: np.ndarray, labels: Optional[np.ndarray],
                  fold: tuple[np.ndarray, np.ndarray], total: Optional[np.ndarray], progress: Progress) -> None:
         """Fill in mean and variance over a model's boosters and add its contributions to `total`."""
         mean, variance = fold
+        place = self._place(model) or KERNELS
         parts = _parts(model.route(rows, labels))
         for number, (label, at) in enumerate(parts):
             boosters = model.boosters(label, self.members)  # type: ignore[attr-defined]
@@ -256,16 +277,16 @@ class Engine:
             for member, booster in enumerate(boosters):
                 first = number + member / len(boosters)
                 part = progress.span(first / len(parts), (first + 1 / len(boosters)) / len(parts))
-                values, phi = self._booster(booster, own, part, explain=total is not None)
+                values, phi = self._booster(booster, place, own, part, explain=total is not None)
                 members.add(values)
                 if total is not None and phi is not None:
                     in_parts(len(own), partial(_share, total, at, phi, len(boosters)))
             mean[at], variance[at] = members.mean(), members.variance()
 
-    def _booster(self, booster: Any, rows: np.ndarray, progress: Progress, *,
+    def _booster(self, booster: Any, place: str, rows: np.ndarray, progress: Progress, *,
                  explain: bool) -> tuple[np.ndarray, Optional[np.ndarray]]:
         """Return the estimate of one booster and, if wanted, its contributions."""
-        tables = self._tables_of(booster) if explain else None  # for estimates alone xgboost itself is as fast
+        tables = self._shelf.tables(booster, place) if explain else None  # for estimates alone xgboost is as fast
         if tables is None:
             progress(0.0)
             values = booster.inplace_predict(rows, validate_features=False)

@@ -78,6 +78,10 @@ class Lanes:
     of: np.ndarray
 
 
+# rows, segment, lanes, the estimate so far and progress -> sums of table entries, shape (n, lanes), float32
+Adder = Callable[[np.ndarray, Segment, Lanes, np.ndarray, Progress], np.ndarray]
+
+
 class TableExplainer:
     """The contributions of one booster.
 
@@ -139,14 +143,18 @@ class TableExplainer:
         """
         return self.explain(X, progress)[0]
 
-    def explain(self, X: np.ndarray, progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
-        """Return contributions with base value, shape (n, p + 1), and the estimate, shape (n,) [unit of the target]."""
-        rows = self.rows(X)
+    def explain(self, X: np.ndarray, progress: Progress = SILENT,
+                adder: Optional[Adder] = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return contributions with base value, shape (n, p + 1), and the estimate, shape (n,) [unit of the target].
+
+        `adder` adds up the tables in the place of the compiled kernels.
+        """
+        rows, add = self.rows(X), adder or self._sums
         phi = np.zeros((len(rows), self.forest.features + 1), dtype="float32")
         estimate = np.full(len(rows), self.forest.base_score, dtype="float32")
         for segment in self.plan():
             count = len(segment.features)
-            sums = self._sums(rows, segment, self.lanes(segment), estimate, progress)
+            sums = add(rows, segment, self.lanes(segment), estimate, progress)
             in_parts(len(rows), partial(_take, phi, segment.features, sums[:, :count]))
             estimate = sums[:, count].copy()
         phi[:, -1] = self.base_value
@@ -161,7 +169,8 @@ class TableExplainer:
             estimate = self._sums(rows, segment, Lanes(1, 0, -1, of), estimate, progress)[:, 0]
         return estimate
 
-    def interactions(self, X: np.ndarray, kinds: Sequence[int], progress: Progress = SILENT) -> np.ndarray:
+    def interactions(self, X: np.ndarray, kinds: Sequence[int], progress: Progress = SILENT,
+                     adder: Optional[Adder] = None) -> np.ndarray:
         """Return what pairs of kinds of features contribute together.
 
         Parameters
@@ -169,6 +178,8 @@ class TableExplainer:
         X : array of shape (n, p) [units of the training data]
         kinds : sequence of int, length p
             The kind of each feature, counted from 0.
+        adder : function, optional
+            As in `explain`.
 
         Returns
         -------
@@ -177,15 +188,15 @@ class TableExplainer:
             pairs of a feature of the one and a feature of the other kind, both ways; then the base value. Each
             row adds up to the estimate.
         """
-        rows = self.rows(X)
+        rows, add = self.rows(X), adder or self._sums
         of = np.asarray(kinds, dtype="int64")
         count = int(of.max(initial=0)) + 1
         pairs = count * (count + 1) // 2
         result = np.zeros((len(rows), pairs + 1), dtype="float32")
         estimate = np.zeros(len(rows), dtype="float32")
         for segment in self.plan():
-            result[:, :-1] += self._sums(rows, segment, Lanes(_whole(pairs + 1), pairs, pairs, of), estimate,
-                                         progress)[:, :pairs]
+            lanes = Lanes(_whole(pairs + 1), pairs, pairs, of)
+            result[:, :-1] += add(rows, segment, lanes, estimate, progress)[:, :pairs]
         result[:, -1] = self.base_value
         return result
 

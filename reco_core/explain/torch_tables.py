@@ -9,23 +9,29 @@ cannot use. xgboost's own `pred_contribs` on a GPU is the alternative, for boost
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
 from ..deps import need
 from ..progress import SILENT, Progress
 from .shap_plan import Segment
-from .shap_tables import TableExplainer
+from .shap_tables import Keep, Lanes, TableExplainer
 
 ROWS_AT_ONCE = 32_768
-NUMBERS_AT_ONCE = 64 * 2**20  # of one row of data for each group, at once on the device
-TABLE_NUMBERS = 256 * 2**20
+NUMBERS_AT_ONCE = 16 * 2**20  # of one row of data for each group, at once on the device
+TABLE_NUMBERS = 32 * 2**20  # in memory before they go to the device
+SHARE_OF_DEVICE = 0.5
 NO_TEST, MISSING = 2**30, 2**30 - 1
 
 
+def room_on(device: str) -> int:
+    """Return how many bytes of tables may stay on a GPU: half of what is free there."""
+    return int(SHARE_OF_DEVICE * need("torch", extra="deep").cuda.mem_get_info(device)[0])
+
+
 class TorchTables:
-    """The contributions of one booster or forest, on a device of torch.
+    """The contributions of one booster or forest, on a device of torch; its methods are those of `TableExplainer`.
 
     Parameters
     ----------
@@ -33,42 +39,51 @@ class TorchTables:
         Builds the tables.
     device : str
         Of torch, such as "cpu" or "cuda:1".
+    keep : Keep, optional
+        Tables of contributions stay on the device in this room, if they fit, for the next call.
     """
 
-    def __init__(self, explainer: TableExplainer, device: str = "cuda") -> None:
+    def __init__(self, explainer: TableExplainer, device: str = "cuda", keep: Optional[Keep] = None) -> None:
         self.explainer, self.device = explainer, device
         self.torch = need("torch", extra="deep")
+        self._keep = keep or Keep()
+        self._kept: dict[tuple[int, int], _Lookup] = {}
 
     def contributions(self, X: np.ndarray, progress: Progress = SILENT) -> np.ndarray:
         """Return contributions and base value, shape (n, p + 1) [unit of the target], float32."""
         return self.explain(X, progress)[0]
 
     def explain(self, X: np.ndarray, progress: Progress = SILENT) -> tuple[np.ndarray, np.ndarray]:
-        """Return contributions with base value, shape (n, p + 1), and the estimate, shape (n,) [unit of the target].
+        """Return contributions with base value, shape (n, p + 1), and the estimate, shape (n,) [unit of the target]."""
+        return self.explainer.explain(X, progress, self._sums)
 
-        Parameters
-        ----------
-        X : array of shape (n, p) [units of the training data]
-            NaN take each split's default direction.
-        """
-        explainer = self.explainer
-        rows, forest = explainer.rows(X), explainer.forest
-        phi = np.zeros((len(rows), forest.features + 1), dtype="float32")
-        estimate = np.full(len(rows), forest.base_score, dtype="float32")
-        pieces = [(first, last, segment) for segment in explainer.plan()
-                  for first, last in explainer.chunks(segment, 4 * TABLE_NUMBERS)]
-        for number, (first, last, segment) in enumerate(pieces):
-            lanes = explainer.lanes(segment)
-            table = self.torch.from_numpy(explainer.tables(first, last, lanes)).to(self.device)
-            lookup = _Lookup(self.torch, explainer, segment, (first, last), table.reshape(-1, lanes.count))
+    def interactions(self, X: np.ndarray, kinds: Sequence[int], progress: Progress = SILENT) -> np.ndarray:
+        """Return what pairs of kinds of features contribute together, shape (n, pairs + 1) [unit of the target]."""
+        return self.explainer.interactions(X, kinds, progress, self._sums)
+
+    def _sums(self, rows: np.ndarray, segment: Segment, lanes: Lanes, estimate: np.ndarray,
+              progress: Progress) -> np.ndarray:
+        """Return the sums of table entries of a segment, shape (n, lanes), float32; `estimate` is added to."""
+        result = np.zeros((len(rows), lanes.count), dtype="float32")
+        result[:, lanes.estimate] = estimate
+        passes = len(self.explainer.pass_start) - 1
+        for first, last in self.explainer.chunks(segment, 4 * TABLE_NUMBERS // lanes.count):
+            lookup = self._lookup(segment, (first, last), lanes, progress)
             for start in range(0, len(rows), ROWS_AT_ONCE):
-                progress((number + start / len(rows)) / len(pieces))
+                progress((first + (last - first) * start / len(rows)) / passes)
                 at = slice(start, start + ROWS_AT_ONCE)
-                sums = lookup.sums(rows[at])
-                phi[at, segment.features] += sums[:, :len(segment.features)]
-                estimate[at] += sums[:, lanes.estimate]
-        phi[:, -1] = explainer.base_value
-        return phi, estimate
+                result[at] += lookup.sums(rows[at])
+        return result
+
+    def _lookup(self, segment: Segment, passes: tuple[int, int], lanes: Lanes, progress: Progress) -> _Lookup:
+        """Return the tables of some passes on the device, those of contributions from the last call where kept."""
+        if lanes.pairs == 0 and passes in self._kept:
+            return self._kept[passes]
+        table = self.torch.from_numpy(self.explainer.tables(*passes, lanes, progress)).to(self.device)
+        lookup = _Lookup(self.torch, self.explainer, segment, passes, table.reshape(-1, lanes.count))
+        if lanes.pairs == 0 and self._keep.take(lookup.size):
+            self._kept[passes] = lookup
+        return lookup
 
 
 class _Lookup:
@@ -97,6 +112,12 @@ class _Lookup:
         self.base = self._there((explainer.table_start[first:last] - explainer.table_start[first]).astype("int64"))
         self.row, self.limit, self.step = (self._there(one) for one in (self.row, self.limit, self.step))
         self.edges = [self._there(segment.edges[a:b]) for a, b in pairwise(segment.edge_start)]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes on the device."""
+        return sum(part.numel() * part.element_size() for part in (
+            self.table, self.base, self.row, self.limit, self.step, *self.edges))
 
     def _there(self, values: np.ndarray) -> Any:
         return self.torch.from_numpy(np.ascontiguousarray(values)).to(self.table.device)

@@ -10,9 +10,9 @@ import pytest
 
 from reco_core.actions.models import fit_samples
 from reco_core.errors import Cancelled, ConfigError
-from reco_core.explain import engine as engine_module
 from reco_core.explain.engine import Engine, bytes_per_row, rows_for
 from reco_core.explain.pairs import pairs
+from reco_core.explain.shap_tables import TableExplainer
 from reco_core.explain.tree_shap import additivity_error
 from reco_core.models.ensemble import Recipe
 from reco_core.progress import Progress
@@ -77,7 +77,7 @@ def test_falls_back_to_xgboost(monkeypatch):
     """Trees that tables cannot hold are left to xgboost, with the same result."""
     fitted, X = small_model(), rows(100)
     expected = Engine(fitted).explain(X)
-    monkeypatch.setattr(engine_module.TableExplainer, "of", lambda booster, keep: None)
+    monkeypatch.setattr(TableExplainer, "of", lambda booster, keep: None)
     found = Engine(fitted).explain(X)
     assert all(np.array_equal(one, other) for one, other in zip(found[0], expected[0]))
     np.testing.assert_allclose(found[1], expected[1], atol=1e-4)
@@ -154,8 +154,20 @@ def test_interactions(members, recipe):
         half = sum(found[:, lane] / (1 if a == b else 2) for lane, (a, b) in enumerate(pairs(3)) if number in (a, b))
         np.testing.assert_allclose(half, phi[:, own].sum(axis=1), atol=1e-4)
     assert np.array_equal(Engine(fitted, members, rows_at_once=7).interactions(X, GROUPS), found)
-    if recipe.name == "causal_xgboost":
-        np.testing.assert_allclose(Engine(fitted, members, plain=True).interactions(X, GROUPS), found, atol=1e-3)
+    plain = Engine(fitted, members, plain=True).interactions(X, GROUPS)
+    np.testing.assert_allclose(plain, found, atol=1e-3)
+    seen: list[float] = []
+    engine.interactions(X, GROUPS, progress=Progress(lambda fraction, message: seen.append(fraction)))
+    assert seen == sorted(seen) and seen[-1] == pytest.approx(1)
+
+
+def test_progress_of_interactions_by_class():
+    """It never goes back, although each class has boosters of its own."""
+    fitted, X = small_model(per_class=True), rows(100)
+    seen: list[float] = []
+    Engine(fitted).interactions(X, GROUPS, np.resize(np.array(fitted.strata), len(X)),
+                                Progress(lambda fraction, message: seen.append(fraction)))
+    assert len(fitted.strata) > 1 and seen == sorted(seen)
 
 
 def test_no_interactions_without_trees():
@@ -181,7 +193,7 @@ def test_kept_tables_do_not_matter(kept_bytes):
     expected = Engine(fitted).explain(X)
     for found in (first, again):
         assert np.array_equal(found[0].mean, expected[0].mean) and np.array_equal(found[1], expected[1])
-    kept = sum(table.nbytes for tables in engine._known.values() for table in tables._kept.values())
+    kept = sum(table.nbytes for tables in engine._shelf._known.values() for table in tables._kept.values())
     assert kept <= kept_bytes and (kept > 0) == (kept_bytes > 1)
 
 
@@ -197,3 +209,27 @@ def test_many_folds_fit_into_the_memory_too(folds):
     tracemalloc.stop()
     assert peak / len(X) < bytes_per_row(folds)
     assert rows_for(2.0, folds) * bytes_per_row(folds) <= 0.2e9
+
+
+@pytest.mark.parametrize("recipe", [Recipe("causal_xgboost", seeds=(1, 2), settings="n_estimators=15"),
+                                    Recipe("causal_xgboost", per_class=True, seeds=(1,), settings="n_estimators=9"),
+                                    Recipe("rf", settings="n_estimators=8,max_depth=5", seeds=(1,)),
+                                    Recipe("rf", settings="n_estimators=4,max_depth=20", seeds=(1,)),
+                                    Recipe("lloyd_taylor", seeds=(1,))])
+def test_tables_in_torch(recipe):
+    """The way of a GPU, gone on the processor: what the kernels and methods say, but for rounding, and no rest."""
+    pytest.importorskip("torch")
+    fitted, X = fit_samples(small_samples(), recipe, folds=2, processes=1), rows(300)
+    stratum = np.resize(np.array(fitted.strata), len(X)) if recipe.per_class else None
+    usual, torch = Engine(fitted), Engine(fitted, device="cpu", kept_bytes=10**6)
+    (found, phi), (estimate, expected) = torch.explain(X, stratum), usual.explain(X, stratum)
+    for ours, wanted in zip(found, estimate):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(phi, expected, atol=1e-5 * np.abs(expected).max())
+    assert additivity_error(phi, found.mean) <= 1e-5
+    assert np.array_equal(torch.explain(X, stratum)[1], phi)
+    assert np.array_equal(torch.estimate(X, stratum).mean, estimate.mean)
+    np.testing.assert_allclose(torch.contribution_spread(X, stratum), usual.contribution_spread(X, stratum), atol=1e-3)
+    if recipe.name == "causal_xgboost":
+        ours, wanted = (engine.interactions(X, GROUPS, stratum) for engine in (torch, usual))
+        np.testing.assert_allclose(ours, wanted, atol=1e-5 * np.abs(wanted).max())

@@ -47,6 +47,27 @@ def test_small_portions(monkeypatch):
     check("cpu")
 
 
+def test_tables_are_cut_to_the_room(monkeypatch):
+    """No table that goes to the device is larger than the room for it, whatever the number of lanes."""
+    booster, X = case()
+    explainer, sizes, tables = TableExplainer(read_forest(booster)), [], TableExplainer.tables
+    monkeypatch.setattr(TableExplainer, "tables", lambda *what: sizes.append(tables(*what).size) or tables(*what))
+    TorchTables(explainer, "cpu").contributions(X)
+    assert len(sizes) == 1
+    room = sizes[0] // 3
+    monkeypatch.setattr(torch_tables, "TABLE_NUMBERS", room)
+    TorchTables(explainer, "cpu").contributions(X)
+    assert len(sizes) > 3 and max(sizes[1:]) <= room
+
+
+def test_interactions():
+    """Pairs of kinds of features, too."""
+    booster, X = case()
+    tables, kinds = TableExplainer(read_forest(booster)), (0, 1, 2) * 3
+    expected = tables.interactions(X, kinds)
+    np.testing.assert_allclose(TorchTables(tables, "cpu").interactions(X, kinds), expected, atol=1e-5)
+
+
 def test_by_name():
     """The door takes a device, too."""
     booster, X = case()
