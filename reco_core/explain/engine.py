@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..models.base import Estimate, member_variance
+from ..models.causal_xgboost import ROWS_FOR_THREADS, use_threads
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
 from ..threads import in_parts
@@ -124,7 +125,7 @@ class Engine:
         -------
         array of shape (n, pairs + 1) [unit of the target]
             In the order of `pairs.pair_names`, the base value last: each row adds up to the mean. NaN where forests
-            miss a driver.
+            miss a driver, or there is no estimate.
 
         Raises
         ------
@@ -155,6 +156,9 @@ class Engine:
             boosters = model.boosters(label, self.members) if hasattr(model, "boosters") else []
             trees = [(1 / len(boosters), booster) for booster in boosters] or model.forests(label, self.members)
             if not trees:
+                asked = model.predict(rows[at], stratum=None if labels is None else labels[at], members=self.members)
+                if np.isnan(asked).all():  # nothing serves these rows
+                    continue
                 raise ConfigError(f"The method '{model.name}' is not made of trees that share nothing but their sum",
                                   "Interactions are for boosting, forests and their blends: leave them out")
             columns = model.to_features(np.eye(own.shape[1], own.shape[1] + 1))[:, :-1]
@@ -289,7 +293,9 @@ class Engine:
         tables = self._shelf.tables(booster, place) if explain else None  # for estimates alone xgboost is as fast
         if tables is None:
             progress(0.0)
+            use_threads(booster, len(rows), ROWS_FOR_THREADS)
             values = booster.inplace_predict(rows, validate_features=False)
+            use_threads(booster, len(rows), ROWS_FOR_THREADS // 16)
             phi = by_xgboost(booster, rows) if explain else None
             progress(1.0)
             return values, phi

@@ -151,7 +151,7 @@ class CausalXgboost(Model):
     def _asked(self, booster: Any, rows: np.ndarray, enough: int, **what: bool) -> np.ndarray:
         """Return what a booster gives for rows, by all cores where there are enough rows."""
         if self.device == "cpu":
-            _use_threads(booster, len(rows), enough)
+            use_threads(booster, len(rows), enough)
             if not what:
                 return booster.inplace_predict(rows, validate_features=False)
         booster.set_param({"device": self.device})
@@ -258,7 +258,7 @@ def _bytes(booster: Any, table: Table) -> bytes:
     return bytes(booster.save_raw("ubj"))
 
 
-def _use_threads(booster: Any, rows: int, enough: int) -> None:
+def use_threads(booster: Any, rows: int, enough: int) -> None:
     """Use all cores for many rows, one for few: starting threads costs more than it saves there."""
     booster.set_param({"nthread": 0 if rows >= enough else 1})
 

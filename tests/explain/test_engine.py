@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from dataclasses import replace
 
@@ -233,3 +234,16 @@ def test_tables_in_torch(recipe):
     if recipe.name == "causal_xgboost":
         ours, wanted = (engine.interactions(X, GROUPS, stratum) for engine in (torch, usual))
         np.testing.assert_allclose(ours, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_all_cores_for_many_rows():
+    """A booster that was asked for a few rows, by one thread, uses all cores again for many; the bits are the same."""
+    fitted, X = small_model(), np.resize(rows(), (20_000, 3))
+    booster = fitted.folds[0].boosters()[0]
+    fitted.estimate(X[:5])
+    threads = []
+    for count in (5, len(X)):
+        Engine(fitted).estimate(X[:count])
+        threads.append(json.loads(booster.save_config())["learner"]["generic_param"]["nthread"])
+    assert threads == ["1", "0"]
+    assert np.array_equal(Engine(fitted).estimate(X).mean[:5], Engine(fitted).estimate(X[:5]).mean)

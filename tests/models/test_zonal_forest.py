@@ -17,6 +17,7 @@ from reco_core.models.zonal_forest import ZonalForest
 from reco_core.models.zone_presets import TABLE1, preset_drivers
 from reco_core.progress import Progress
 from reco_core.samples.splits import assign_folds
+from reco_core.vocabulary.variables import GROUPS
 from zonal import FEATURES, make_zonal
 
 pytest.importorskip("sklearn")
@@ -124,6 +125,19 @@ def test_engine_is_the_model(soft):
     estimate, phi = Engine(whole).explain(rows)
     np.testing.assert_allclose(phi, whole.contributions(rows), atol=1e-4)
     np.testing.assert_allclose(estimate.mean, whole.estimate(rows).mean, rtol=1e-12)
+
+
+def test_interactions_where_no_zone_is_known():
+    """A place whose factors are missing has no estimate and no interactions; the others have theirs."""
+    table = make_zonal()
+    whole = fit_folds(table, assign_folds(table.group, 3), recipe(f"zones=3,min_records=30,max_depth=4,{QUICK}"),
+                      processes=1)
+    rows = table.X[:60].astype("float32")
+    expected = Engine(whole).interactions(rows, GROUPS)
+    rows[::7, 3:] = np.nan
+    found, gone = Engine(whole).interactions(rows, GROUPS), np.arange(60) % 7 == 0
+    assert np.isfinite(expected).all() and np.isnan(whole.estimate(rows).mean[gone]).all()
+    assert np.isnan(found[gone]).all() and np.array_equal(found[~gone], expected[~gone])
 
 
 def test_blending_leaves_no_seam():
