@@ -14,6 +14,8 @@ from .pcmci import SMALLEST_PIVOT, normal_scores, p_value, partial_correlations
 MISSING = 999999.0
 Series = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Node = tuple[int, int]
+Found = tuple[np.ndarray, np.ndarray, int]  # correlations, which columns change, number of rows
+MOST_NUMBERS = 4 * 2**20  # of all correlations that are kept
 
 
 def lagged_links(data: Series, names: Sequence[str], *, alpha: float, max_lag: int,
@@ -75,7 +77,7 @@ class LaggedCorrelations:
 
     All tests of PCMCI+ see the same rows, those at least twice the largest lag after the start of a series,
     but for rows in which something they look at is missing. Correlations are therefore computed once for each
-    set of rows, not once for each test.
+    set of rows, not once for each test: of all variables where a set comes again, and there is room to keep them.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ class LaggedCorrelations:
         self._known, pattern = np.unique(np.isfinite(self._columns), axis=1, return_inverse=True)
         self._pattern: list[int] = pattern.reshape(-1).tolist()
         self._student = need("scipy.special").stdtr
-        self._cache: dict[frozenset, tuple[np.ndarray, np.ndarray, int]] = {}
+        self._met: set[frozenset] = set()
+        self._kept: dict[frozenset, Found] = {}
 
     def column(self, node: Node) -> int:
         """Return where a variable at a lag, such as (3, -1), is kept."""
@@ -105,7 +108,7 @@ class LaggedCorrelations:
 
         Too close are variables that almost determine each other, or too few rows.
         """
-        correlation, moves, rows = self._rows_of(frozenset(self._pattern[k] for k in (x, y, *given)))
+        (correlation, moves, rows), (x, y, *given) = self._correlations([x, y, *given])
         if not (moves[x] and moves[y]):
             return 0.0, 1.0, False
         moving = [k for k in given if moves[k]]
@@ -124,18 +127,27 @@ class LaggedCorrelations:
             return float(p_value(np.array([r]), freedom)[0])
         return 2.0 * float(self._student(freedom, -abs(r) * math.sqrt(freedom / rest)))
 
-    def _rows_of(self, patterns: frozenset[int]) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return correlations of all columns known where these patterns are, which of them change, and the rows."""
-        if patterns not in self._cache:
+    def _correlations(self, columns: list[int]) -> tuple[Found, list[int]]:
+        """Return the correlations of columns where all of them are known, and where the columns stand among them."""
+        patterns = frozenset(self._pattern[k] for k in columns)
+        if patterns not in self._kept:
             keep = self._known[:, sorted(patterns)].all(axis=1)
-            rows = self._columns[keep]
-            usable = np.isfinite(rows).all(axis=0) if len(rows) else np.zeros(rows.shape[1], dtype=bool)
-            moves = usable & (np.ptp(rows, axis=0) > 0) if len(rows) else usable
-            correlation = np.full((rows.shape[1],) * 2, np.nan)
-            if moves.any():
-                correlation[np.ix_(moves, moves)] = np.atleast_2d(np.corrcoef(normal_scores(rows[:, moves]).T))
-            self._cache[patterns] = correlation, moves, len(rows)
-        return self._cache[patterns]
+            room = (len(self._kept) + 1) * self._columns.shape[1] ** 2 <= MOST_NUMBERS
+            if patterns not in self._met or not room:
+                self._met.add(patterns)
+                return _correlated(self._columns[keep][:, columns]), list(range(len(columns)))
+            self._kept[patterns] = _correlated(self._columns[keep])
+        return self._kept[patterns], columns
+
+
+def _correlated(rows: np.ndarray) -> Found:
+    """Return the correlations of the normal scores of columns, NaN where one has gaps or does not change."""
+    usable = np.isfinite(rows).all(axis=0) if len(rows) else np.zeros(rows.shape[1], dtype=bool)
+    moves = usable & (np.ptp(rows, axis=0) > 0) if len(rows) else usable
+    correlation = np.full((rows.shape[1],) * 2, np.nan)
+    if moves.any():
+        correlation[np.ix_(moves, moves)] = np.atleast_2d(np.corrcoef(normal_scores(rows[:, moves]).T))
+    return correlation, moves, len(rows)
 
 
 def cached_test() -> Any:

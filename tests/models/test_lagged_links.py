@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reco_core.models import lagged_links as lagged_links_module
 from reco_core.models.causal_links import find_links
 from reco_core.models.lagged_links import LaggedCorrelations, lagged_links
 from tables import to_table
@@ -57,6 +58,23 @@ def test_several_series_with_gaps():
         rows[rng.random(months) < 0.05, 2] = np.nan
         data[str(number)] = step[keep], rows[keep]
     assert_same(*both(data, 4, 2))
+
+
+@pytest.mark.parametrize("room", [0, 3 * 12**2, 10**9])
+def test_room_for_correlations(monkeypatch, room):
+    """Each driver with gaps of its own leaves each test rows of its own: what is kept stays small, and alike."""
+    rng = np.random.default_rng(0)
+    step, rows = series(5, 120, 3)
+    rows[:, 1:][rng.random((120, 3)) < 0.05] = np.nan
+    seen = []
+    start = LaggedCorrelations.__init__
+    monkeypatch.setattr(LaggedCorrelations, "__init__", lambda self, *what: (start(self, *what), seen.append(self))[0])
+    monkeypatch.setattr(lagged_links_module, "MOST_NUMBERS", room)
+    assert_same(*both({"A": (step, rows)}, 3, 1))
+    (kept,) = seen
+    assert len(kept._met) > 20
+    assert sum(found[0].size for found in kept._kept.values()) <= room
+    assert bool(kept._kept) == (room > 0)
 
 
 def test_constant_and_twin_drivers():
