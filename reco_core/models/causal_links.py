@@ -11,7 +11,7 @@ from ..errors import ConfigError, SampleError
 from ..progress import SILENT, Progress
 from .crew import Crew
 from .lagged_links import lagged_links
-from .pcmci import skeleton
+from .pcmci import changing, skeleton
 from .table import Table
 
 MODES = ("pooled", "by_pft", "site_mean")
@@ -29,7 +29,8 @@ class Links:
     effects (p,) partial correlation given what else is linked [1], NaN where undefined; in modes
     that average several runs their weighted mean absolute value. p_values (p,) at that effect.
     marks: "o-o" for a link whose direction was not sought, "" for none, else as in tigramite, driver first.
-    lags (p,) [time steps]. skipped: site or class -> why it was left out.
+    lags (p,) [time steps], None where runs with lags of their own are averaged. skipped: site or class ->
+    why it was left out.
     """
 
     drivers: tuple[str, ...]
@@ -43,7 +44,7 @@ class Links:
     within_site: str = "values"
     max_lag: int = 0
     marks: tuple[str, ...] = ()
-    lags: tuple[int, ...] = ()
+    lags: tuple[Optional[int], ...] = ()
     by_class: Mapping[str, Links] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
 
@@ -145,7 +146,7 @@ class _Run:
     def links(self, data: Mapping[str, tuple[np.ndarray, np.ndarray]], **about: Any) -> Links:
         """Return the links in the rows of some sites: site -> (time steps, rows with respiration first)."""
         rows = sum(len(part) for _, part in data.values())
-        if rows < self.fewest or (self.max_lag and not data):
+        if rows < self.fewest:
             raise SampleError(f"{rows} complete samples are too few to find links among {len(self.features) + 1} "
                               f"variables; at least {self.fewest} are needed",
                               "Add samples, use fewer drivers, or set weights=uniform")
@@ -239,10 +240,11 @@ def _rows(table: Table, within_site: str, gaps: bool) -> tuple[np.ndarray, np.nd
     moves = np.zeros(rows.shape[1], dtype=bool)
     for site in np.unique(table.site[keep]):
         mine = keep & (table.site == site)
-        moves |= np.nan_to_num(np.nanmax(rows[mine], axis=0) - np.nanmin(rows[mine], axis=0)) > 0
+        moves |= changing(rows[mine])
         for season in np.unique(table.season[mine]):
             part = mine & (table.season == season)
-            result[part] = rows[part] - np.nanmean(rows[part], axis=0)
+            known = np.maximum(np.isfinite(rows[part]).sum(axis=0), 1)
+            result[part] = rows[part] - np.nansum(rows[part], axis=0) / known
     result[:, ~moves] = rows[:, ~moves]
     return result, keep
 
@@ -302,7 +304,8 @@ def _weighted(parts: list[Links], **about: Any) -> Links:
     count = len(first.drivers)
     return Links(first.drivers, mean, np.full(count, np.nan), sum(part.rows for part in parts),
                  sum(part.sites for part in parts), mode=first.mode, engine=first.engine, alpha=first.alpha,
-                 within_site=first.within_site, max_lag=first.max_lag, marks=("",) * count, lags=(0,) * count, **about)
+                 within_site=first.within_site, max_lag=first.max_lag, marks=("",) * count,
+                 lags=(None if first.max_lag else 0,) * count, **about)
 
 
 def _by_own(data: Mapping[str, tuple[np.ndarray, np.ndarray]], run: _Run) -> tuple:

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 
 from ..deps import need
-from .pcmci import SMALLEST_PIVOT, normal_scores, p_value, partial_correlations
+from .pcmci import SMALLEST_PIVOT, changing, normal_scores, p_value, partial_correlations
 
 MISSING = 999999.0
 Series = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -59,7 +59,7 @@ def lagged_links(data: Series, names: Sequence[str], *, alpha: float, max_lag: i
     lag = np.abs(values).argmax(axis=1)
     at = np.arange(len(lag))
     rows = np.concatenate([part[1] for part in data.values()])[:, 1:]
-    constant = np.nan_to_num(np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0)) == 0
+    constant = ~changing(rows)
     effects, p = values[at, lag].copy(), p_values[at, lag].copy()
     effects[constant] = p[constant] = np.nan
     return effects, p, tuple(str(mark) for mark in found["graph"][1:, 0, :][at, lag]), tuple(int(k) for k in lag)

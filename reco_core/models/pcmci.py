@@ -51,7 +51,10 @@ def skeleton(data: np.ndarray, alpha: float = 0.05, *, value: str = "first_row",
     ----------
     Runge, J. (2020). Proc. UAI, PMLR 124, 1388-1397.
     """
-    variable = np.ptp(data, axis=0) > 0 if len(data) else np.zeros(data.shape[1], dtype=bool)
+    variable = changing(data)
+    if not variable.any():
+        nothing = np.zeros((0, 0))
+        return Skeleton(*(_expand(nothing.astype(type(empty)), variable, empty) for empty in (np.nan, np.nan, False)))
     search = _Search(normal_scores(data[:, variable]), alpha)
     search.run(progress)
     if value == "max_p_pair":
@@ -60,6 +63,13 @@ def skeleton(data: np.ndarray, alpha: float = 0.05, *, value: str = "first_row",
         _symmetrise(search.p, search.v)
     return Skeleton(*(_expand(part, variable, empty) for part, empty in (
         (search.v, np.nan), (search.p, np.nan), (search.adjacent, False))))
+
+
+def changing(rows: np.ndarray) -> np.ndarray:
+    """Return which columns have more than one value besides NaN."""
+    known = np.isfinite(rows)
+    highest = np.where(known, rows, -np.inf).max(axis=0, initial=-np.inf)
+    return highest > np.where(known, rows, np.inf).min(axis=0, initial=np.inf)
 
 
 def normal_scores(data: np.ndarray) -> np.ndarray:

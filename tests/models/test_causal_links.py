@@ -158,6 +158,41 @@ def test_finds_a_lag(engine):
     assert abs(links.effects[1]) < 0.2
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("max_lag", [0, 1])
+@pytest.mark.parametrize("within_site", ["values", "anomaly"])
+def test_drivers_missing_at_a_site(within_site, max_lag):
+    """A driver without a value at one site, and one without any: no warnings, and no effect of the latter."""
+    if max_lag:
+        pytest.importorskip("tigramite", reason="the extra 'causal' is not installed")
+    table = make_table(sites=4)
+    X = np.column_stack([table.X, np.full(len(table), np.nan)]) if max_lag else table.X.copy()
+    X[table.group == 0, 1] = np.nan
+    links = find_links(replace(table, X=X, features=tuple("abcd"[:X.shape[1]])), max_lag=max_lag,
+                       within_site=within_site)
+    assert np.isfinite(links.effects[:3]).all() and np.isnan(links.effects[3:]).all()
+
+
+def test_a_site_where_nothing_changes():
+    """It says nothing, and the mean over sites is that of the others."""
+    table = make_table(sites=4)
+    still = table.group == 0
+    table = replace(table, X=np.where(still[:, None], 1.0, table.X), y=np.where(still, 2.0, table.y))
+    links, others = find_links(table, "site_mean"), find_links(table.take(~still), "site_mean")
+    np.testing.assert_array_equal(links.effects[:2], others.effects[:2])
+    nothing = find_links(table.take(still))
+    assert np.isnan(nothing.effects).all() and np.isnan(nothing.p_values).all() and set(nothing.marks) == {""}
+
+
+def test_no_lag_of_a_mean():
+    """Where runs with lags of their own are averaged no lag is told; without lags it is 0."""
+    pytest.importorskip("tigramite", reason="the extra 'causal' is not installed")
+    links = find_links(make_table(sites=3, rows=36), "site_mean", max_lag=1)
+    assert set(links.lags) == {None} and Links.from_dict(links.to_dict()).to_dict() == links.to_dict()
+    assert {row["lag"] for row in links.records()} == {None}
+    assert set(find_links(make_table(sites=3), "site_mean").lags) == {0}
+
+
 def test_tigramite_missing(monkeypatch):
     """Without the extra the message says how to install it."""
     monkeypatch.setitem(__import__("sys").modules, "tigramite.data_processing", None)
