@@ -101,8 +101,8 @@ class MapSpec:
     def job(self, inputs: MapInputs) -> MapJob:
         """Return the job on drivers that are open."""
         fitted = inputs.fitted
-        engine = Engine(fitted, self.members, rows_at_once=rows_for(self.memory, len(fitted.folds)),
-                        kept_bytes=kept_for(self.memory))
+        rows = rows_for(self.memory, len(fitted.folds), len(fitted.explained))
+        engine = Engine(fitted, self.members, rows_at_once=rows, kept_bytes=kept_for(self.memory))
         return MapJob(inputs.reader, self._products(inputs), engine, self.memory)
 
     def _products(self, inputs: MapInputs) -> list[Product]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 262_144
 FEWEST_ROWS = 16_384
-SHARE_OF_MEMORY = 0.1
+SHARE_FOR_ROWS, SHARE_FOR_TABLES = 1 / 8, 1 / 20  # of the memory budget
 Explained = tuple[Estimate, Optional[np.ndarray]]
 
 
@@ -303,19 +303,24 @@ class Engine:
         return values, phi
 
 
-def bytes_per_row(folds: int) -> int:
-    """Return about how much an engine holds for each row it works on [bytes]: mean and variance of every fold."""
-    return 512 + 24 * folds
+def bytes_per_row(folds: int, explained: int) -> int:
+    """Return about how much an engine holds for each row it works on [bytes].
+
+    That is mean and variance of every fold, and what each of the `explained` contributes: to one member, to all of
+    them, and in tables.
+    """
+    return 96 + 24 * folds + 32 * (explained + 1)
 
 
-def rows_for(memory_gb: float, folds: int) -> int:
-    """Return how many rows an engine may work on at once, for a tenth of a memory budget [GB]."""
-    return int(np.clip(SHARE_OF_MEMORY * memory_gb * 1e9 / bytes_per_row(folds), FEWEST_ROWS, ROWS_AT_ONCE))
+def rows_for(memory_gb: float, folds: int, explained: int) -> int:
+    """Return how many rows an engine may work on at once, for an eighth of a memory budget [GB]."""
+    most = SHARE_FOR_ROWS * memory_gb * 1e9 / bytes_per_row(folds, explained)
+    return int(np.clip(most, FEWEST_ROWS, ROWS_AT_ONCE))
 
 
 def kept_for(memory_gb: float) -> int:
     """Return how many bytes of tables an engine may keep, for a twentieth of a memory budget [GB]."""
-    return int(SHARE_OF_MEMORY / 2 * memory_gb * 1e9)
+    return int(SHARE_FOR_TABLES * memory_gb * 1e9)
 
 
 def _parts(labels: Optional[np.ndarray]) -> list[tuple[str, Any]]:

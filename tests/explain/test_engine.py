@@ -15,6 +15,8 @@ from reco_core.explain.engine import Engine, bytes_per_row, rows_for
 from reco_core.explain.pairs import pairs
 from reco_core.explain.shap_tables import TableExplainer
 from reco_core.explain.tree_shap import additivity_error
+from reco_core.models.base import Feature, FittedModel
+from reco_core.models.causal_xgboost import CausalXgboost
 from reco_core.models.ensemble import Recipe
 from reco_core.progress import Progress
 from reco_core.vocabulary.variables import GROUPS
@@ -198,18 +200,29 @@ def test_kept_tables_do_not_matter(kept_bytes):
     assert kept <= kept_bytes and (kept > 0) == (kept_bytes > 1)
 
 
-@pytest.mark.parametrize("folds", [3, 100])
-def test_many_folds_fit_into_the_memory_too(folds):
-    """What an engine holds for a row grows with the folds, and the rows at once are fewer then."""
-    fitted = small_model("lloyd_taylor")
+@pytest.mark.parametrize(("folds", "drivers"), [(3, 3), (100, 3), (1, 20), (10, 20), (3, 60)])
+def test_what_a_row_takes(folds, drivers):
+    """What an engine holds for a row grows with folds and drivers, and the rows at once are fewer then."""
+    fitted = small_model("lloyd_taylor") if drivers == 3 else wide_booster(drivers)
     fitted = replace(fitted, folds=fitted.folds[:1] * folds)
-    X = np.zeros((20_000, 3), dtype="float32")
+    X = np.random.default_rng(0).normal(size=(20_000, drivers)).astype("float32")
+    engine = Engine(fitted)
+    engine.explain(X[:100])
     tracemalloc.start()
-    Engine(fitted).explain(X)
+    engine.explain(X)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak / len(X) < bytes_per_row(folds)
-    assert rows_for(2.0, folds) * bytes_per_row(folds) <= 0.2e9
+    assert peak / len(X) < bytes_per_row(folds, drivers)
+    assert rows_for(2.0, folds, drivers) * bytes_per_row(folds, drivers) <= 0.25e9
+
+
+def wide_booster(drivers):
+    """Return a fitted model of one small booster of many drivers."""
+    X = np.random.default_rng(1).normal(size=(500, drivers)).astype("float32")
+    model = CausalXgboost(weights="uniform", settings="n_estimators=5,early_stopping=0,max_depth=6")
+    model.fit(X, X.sum(axis=1), group=np.arange(len(X)) % 9, seeds=(1,))
+    features = tuple(Feature(f"x{k}", "1", "", "biotic", -3.0, 3.0) for k in range(drivers))
+    return FittedModel("causal_xgboost", features, "g C m-2 month-1", "month", "reco", (), (model,))
 
 
 @pytest.mark.parametrize("recipe", [Recipe("causal_xgboost", seeds=(1, 2), settings="n_estimators=15"),
