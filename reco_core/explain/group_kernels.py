@@ -215,7 +215,7 @@ def room_for_groups():
     shares.pop()
     refusing.pop()
     return ((integers(), integers()), ([0], integers(), [0], integers(), shares),
-            ([0], integers(), integers(), integers(), integers()), ([0], refusing),
+            ([0], integers(), integers(), integers()), ([0], refusing),
             ([0], integers(), integers(), integers()))
 
 
@@ -223,7 +223,7 @@ def room_for_groups():
 def describe_group(chosen, size, leaves, way_share, ways, found, room):
     """Append to the lists what a group of leaves is: its leaves with their ways, features, states and tests."""
     way_start, way_feature, way_low, way_high, way_passes = ways
-    (_, entries), (leaf_start, leaf, own_start, place, share), (feature_start, feature, wraps, states, steps), (
+    (_, entries), (leaf_start, leaf, own_start, place, share), (feature_start, feature, wraps, states), (
         state_start, refusing), (test_start, test_place, test_position, test_step) = room
     used, product = count_states(chosen, size, way_start, way_feature, way_low, way_high, way_passes, TOO_MANY, found)
     features, ends_of, states_of, ends, _, state, of_state = found
@@ -235,7 +235,6 @@ def describe_group(chosen, size, leaves, way_share, ways, found, room):
         feature.append(features[k])
         wraps.append(1 if missing == state[k, 0] else 0)
         states.append(states_of[k])
-        steps.append(step)
         for s in range(states_of[k]):
             refusing.append(of_state[k, s])
         state_start.append(len(refusing))
@@ -267,7 +266,7 @@ def group_trees(trees, start, left, right, feature, position, default_left, cove
 
     Returns lists: number of groups of each tree, and entries of each group; leaves of each group (starts, nodes)
     and their ways (starts, place of the feature in the group, share of training weight); features of each group
-    (starts, feature, whether missing values pass no test, number of states, step between them); states of each
+    (starts, feature, whether missing values pass no test, number of states); states of each
     feature (starts, leaves that refuse); tests of each group (starts, place of the feature, position of the
     threshold or -1 for missing, what passing it adds to the entry).
     """
@@ -305,6 +304,6 @@ def group_trees(trees, start, left, right, feature, position, default_left, cove
             describe_group(chosen, size, leaves, way_share, ways, found, room)
     return (np.array(room[0][0]), np.array(room[0][1]), np.array(room[1][0]), np.array(room[1][1]),
             np.array(room[1][2]), np.array(room[1][3]), np.array(room[1][4]), np.array(room[2][0]),
-            np.array(room[2][1]), np.array(room[2][2]), np.array(room[2][3]), np.array(room[2][4]),
+            np.array(room[2][1]), np.array(room[2][2]), np.array(room[2][3]),
             np.array(room[3][0]), np.array(room[3][1]), np.array(room[4][0]), np.array(room[4][1]),
             np.array(room[4][2]), np.array(room[4][3]))

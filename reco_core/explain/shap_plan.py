@@ -31,7 +31,11 @@ BUCKETS = 1024
 MOST_COLUMNS = 512
 MOST_FEATURES = 63  # with the estimate, eight vectors of eight
 
-STARTS = (2, 4, 7, 12, 14)  # lists of `group_trees` that say where parts of other lists begin
+# the lists of `group_trees` in their order: starts say where parts of other lists begin; the rest is kept small, since
+# the groups of all boosters of a model are kept
+STARTS = (2, 4, 7, 11, 13)
+TYPES = ("int64", "int64", "int64", "int32", "int64", "uint8", "float64", "int64", "int32", "int32", "uint8", "int64",
+         "uint64", "int64", "uint8", "int32", "int32")
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
 
 
@@ -56,7 +60,6 @@ class Groups:
     feature: np.ndarray
     wraps: np.ndarray
     states: np.ndarray
-    steps: np.ndarray
     state_start: np.ndarray
     refusing: np.ndarray
     test_start: np.ndarray
@@ -74,7 +77,7 @@ class Groups:
                  for first in range(0, forest.trees, TREES_PER_TASK)] or [(0, 0)]
         found = run(lambda trees: group_trees(trees, forest.start, forest.left, forest.right, forest.feature, position,
                                               forest.default_left, forest.cover, MOST_ENTRIES, LOOK_AHEAD), parts)
-        return cls(*(_joined([part[k] for part in found], k in STARTS) for k in range(18)))
+        return cls(*(_joined([part[k] for part in found], k in STARTS).astype(kind) for k, kind in enumerate(TYPES)))
 
     @property
     def for_tables(self) -> tuple[np.ndarray, ...]:
@@ -87,7 +90,7 @@ def _joined(parts: Sequence[np.ndarray], starts: bool) -> np.ndarray:
     if not starts:
         return np.concatenate(parts)
     ends = np.cumsum([0] + [part[-1] for part in parts])
-    return np.concatenate([[0], *(part[1:] + end for part, end in zip(parts, ends))]).astype("int64")
+    return np.concatenate([[0], *(part[1:] + end for part, end in zip(parts, ends))])
 
 
 @dataclass(frozen=True)
