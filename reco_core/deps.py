@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable
 
-from .errors import MissingDependency
+from .errors import MissingDependency, out_of_memory
 
 
 def need(module: str, extra: str = "") -> ModuleType:
@@ -26,10 +26,14 @@ def need(module: str, extra: str = "") -> ModuleType:
     ------
     MissingDependency
         The package, or something it needs, is not installed.
+    MemoryError
+        There is no room to load it.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        if out_of_memory(error):
+            raise MemoryError(str(error)) from error
         target = f"reco[{extra}]" if extra else "reco"
         raise MissingDependency(
             f"The Python package '{module.split('.')[0]}' cannot be imported: {error}",

@@ -84,7 +84,7 @@ ERRORS: dict[str, type[RecoError]] = {
                 ArtifactError, MissingDependency, ResourceError, Cancelled)
 }
 _MEMORY = ("bad_alloc", "cannot allocate memory", "out of memory", "can't start new thread", "not enough memory",
-           "unable to allocate")
+           "unable to allocate", "failed to map segment")
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -76,6 +76,14 @@ def test_broken_package_is_told_apart(monkeypatch, tmp_path):
         need("broken_package")
 
 
+def test_a_package_that_finds_no_room(monkeypatch, tmp_path):
+    """A library that cannot be loaded for lack of memory is not said to be missing."""
+    (tmp_path / "heavy_package.py").write_text("raise ImportError('a.so: failed to map segment from shared object')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MemoryError):
+        need("heavy_package")
+
+
 def test_extras_named_in_code_exist():
     """Each `need(..., extra=...)` names an extra that carries that package."""
     faults = []

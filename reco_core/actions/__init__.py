@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional
 from ..catalogue import Step, get_step, resolve
 from ..deps import need
 from ..errors import Cancelled
+from ..inference.limits import require_addresses
 from ..progress import SILENT, Progress
 from .record import input_paths, write_record
 
@@ -93,6 +94,8 @@ def run_step(name: str, values: Mapping[str, Any], progress: Progress = SILENT,
     step = get_step(name)
     resolved = resolve(step, values, folder)
     progress(0.0, step.title)
+    if step.can_rehearse:
+        require_addresses()
     carry_out = action(step.name)
     if dry_run:
         from .dry_run import dry_run as rehearse

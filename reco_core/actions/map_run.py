@@ -40,6 +40,11 @@ class MapRun:
         Of the outputs of `spec`, with {flux} for the kind of flux.
     folder : path, optional
         Where contributions/<driver>.tif go.
+
+    Raises
+    ------
+    ResourceError
+        The tiles do not fit into what this process may take.
     """
 
     def __init__(self, inputs: MapInputs, step: str, spec: MapSpec, paths: Mapping[str, Optional[str]],
@@ -51,6 +56,7 @@ class MapRun:
                                             "MODEL_ID": inputs.model_id, "MEMBERS": spec.members})
         self.written = {name: str(paths[name]).replace("{flux}", self.fitted.flux_kind) for name in spec.outputs}
         self.job: MapJob = spec.job(inputs)
+        self.job.require_memory()
 
     @property
     def device(self) -> str:

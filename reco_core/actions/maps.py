@@ -97,8 +97,11 @@ def planned_trend(series: xr.DataArray, spec: TrendSpec, memory: float) -> tuple
         The series is too short.
     ConfigError
         Its values cannot be added up, or do not suit the test.
+    ResourceError
+        The tiles do not fit into what this process may take.
     """
     job = series_job(series, spec, memory)
+    job.require_memory()
     product = job.products[0]
     assert isinstance(product, Trend)
     lines = too_few(product.series, spec.min_years)

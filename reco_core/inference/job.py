@@ -15,6 +15,7 @@ from ..vocabulary.variables import GROUPS
 from .applicability import ApplicabilityArea
 from .grid import Block, DriverReader
 from .journal import Journal
+from .limits import require_addresses
 from .pieces import Piece, Product, Sink, Tally, TileResult
 from .pipeline import PENDING, Check, Workers, run_tiles
 from .tiles import TilePlan, plan_tiles
@@ -119,6 +120,10 @@ class MapJob:
     def needed_gb(self) -> float:
         """About how much memory the whole process takes at its peak [GB]."""
         return BASE_GB + self.tile_gb + PENDING * self.memory_gb
+
+    def require_memory(self) -> None:
+        """Refuse to begin where the system allows less than that; see `require_addresses`."""
+        require_addresses(self.needed_gb - BASE_GB)
 
     @cached_property
     def planned(self) -> TilePlan:

@@ -53,9 +53,10 @@ def digests(folder):
             for path in folder.rglob("*") if path.is_file() and path.name != "run.json"}
 
 
-def start(place, folder, *, limits="", **more):
-    """Start the run in a process of its own, which limits itself when it has done half of its tiles."""
+def start(place, folder, *, before="", limits="", **more):
+    """Start the run in a process of its own, which limits itself before, or when it has done half of its tiles."""
     code = f"""
+{before}
 import resource, sys
 from reco_core import cli
 report, done = cli._Reporter._report, []
@@ -225,6 +226,54 @@ def test_more_memory_goes_on_with_the_same_tiles(place, tmp_path):
     assert kept(tmp_path) > 0
     run_step("explain", values(place, tmp_path, memory=4.0))
     assert digests(tmp_path) == digests(place / "whole")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_one_tile_that_is_killed(place, tmp_path):
+    """A small map has no journal: killed, nothing of it has its final name, and the next run clears what is left."""
+    small = {"memory": 8.0, "region": "0,0,90,60 [EPSG:4326]"}
+    run_step("explain", values(place, tmp_path / "whole", **small))
+    process = start(place, tmp_path / "out", **small)
+    until(process, 30)
+    process.kill()
+    assert said(process)[1] == -9 and not list((tmp_path / "out").rglob("[!.]*.tif"))
+    assert any(name.startswith(PARTIAL) for name in hidden(tmp_path / "out"))
+    run_step("explain", values(place, tmp_path / "out", **small))
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole") and hidden(tmp_path / "out") == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.parametrize("gigabytes", [0.3, 0.5, 0.8, 0.9, 1.0, 1.2, 1.3, 1.4])
+def test_too_few_addresses_to_begin_with(place, tmp_path, gigabytes):
+    """Where the limit is too small from the beginning the run says so at once, and no library crashes."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, (int({gigabytes}e9),) * 2)"
+    text, code = said(start(place, tmp_path / "out", before=limit))
+    assert code == 8 and f"may address {gigabytes:.2f} GB (ulimit -v)" in text and "--memory" in text, text
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture()
+def small_disk(tmp_path):
+    """Return a folder on a disk of twelve megabytes, and a function that makes it larger."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if not mount or subprocess.run([mount, "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk], capture_output=True,
+                                   check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield disk, lambda: subprocess.run([mount, "-o", "remount,size=200m", disk], check=True)
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_is_really_full(place, small_disk):
+    """The run names the file, says what is kept, leaves no half of a file, and goes on when there is room."""
+    disk, enlarge = small_disk
+    text, code = said(start(place, disk / "out"))
+    assert code == 8 and "the disk is full" in text.lower() and "tiles are kept in" in text, text
+    assert hidden(disk / "out") == [f"{PREFIX}explain"] and not list(disk.rglob("*.part"))
+    assert not list(disk.rglob("[!.]*.tif"))
+    enlarge()
+    goes_on(place, disk / "out")
 
 
 def test_one_tile_leaves_no_journal(place, tmp_path):

@@ -121,6 +121,19 @@ def test_going_on(tmp_path):
                                                                     for p in whole]
 
 
+def test_stopped_again_before_new_tiles(tmp_path):
+    """A run that is stopped while it writes what the journal has says how much that is, not how far it came."""
+    def stopped(piece):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SchemaError):
+        run_tiles(Job(fail_at=4, error="read"), lambda piece: None, SILENT, journal_in(tmp_path))
+    kept = len(journal_in(tmp_path).finished())
+    with pytest.raises(Cancelled) as error:
+        run_tiles(Job(), stopped, SILENT, journal_in(tmp_path))
+    assert kept > 1 and f"{kept} of 6 tiles are kept in" in error.value.hint
+
+
 def test_inputs_that_changed(tmp_path):
     """A tile made of what changed meanwhile does not count as done."""
     calls = []
