@@ -37,6 +37,7 @@ CASES = (Case(20, 0.0, "plain", 200_000), Case(20, 0.1, "plain", 200_000), Case(
          Case(240, 0.1, "seasonal", 20_000))
 VARIANTS = tuple(Case(40, 0.0, method, 20_000) for method in ("hamed_rao", "yue_wang", "prewhitening", "tfpw"))
 SAME = {"slope": 1e-9, "p": 1e-12}
+COLUMNS = ("series", "pixels", "ours (s)", "peer", "peer (s)", "ratio", "largest difference")
 
 
 def world(case: Case, pixels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,36 +62,33 @@ def peer(case: Case) -> Callable[[np.ndarray], Any]:
             "tfpw": package.trend_free_pre_whitening_modification_test}[case.method]
 
 
-def differences(case: Case, values: np.ndarray, times: np.ndarray) -> dict[str, float]:
-    """Return how far slope and p are from those of pymannkendall; stop if it is more than rounding.
+def agreed(case: Case, ours: dict[str, np.ndarray], slope: np.ndarray, p: np.ndarray) -> str:
+    """Return how far slope (per step, or per cycle) and p are from ours, in words; stop if it is more than rounding.
 
-    Of the variants only series are compared whose variance our floor does not touch.
+    p is not compared where our floor may touch the variance.
     """
-    results = [peer(case)(column) for column in values.T]
-    ours = trend_maps(values, times, min_n=3, method=case.method)
     per_year = 12 if case.steps > 100 and case.method == "plain" else 1
-    slope = np.array([result.slope for result in results]) * per_year
-    p = np.array([result.p for result in results])
-    found = {"slope": float(np.abs(ours["slope"] / slope - 1).max())}
+    found = {"slope": float(np.abs(ours["slope"] / (slope * per_year) - 1).max())}
     if case.method in ("plain", "seasonal", "prewhitening"):
         found["p"] = float(np.abs(ours["p"] - p).max())
     assert all(found[name] < SAME[name] for name in found), f"the answers differ: {found}"
-    return found
+    return ", ".join(f"{name} {gap:.1g}" for name, gap in found.items())
 
 
 def measure(case: Case, peer_pixels: int, repeats: int) -> None:
     """Check that both answers are the same, time both in turns, and print the row."""
     values, times = world(case, case.pixels)
     few = values[:, :max(peer_pixels * 20 // case.steps, 10)]
-    found = differences(case, few, times)
     test = peer(case)
+    results = [test(column) for column in few.T]
+    told = agreed(case, trend_maps(few, times, min_n=3, method=case.method),
+                  np.array([result.slope for result in results]), np.array([result.p for result in results]))
     scale = case.pixels / few.shape[1]
     mine, other = in_turns(
         repeats,
         lambda: seconds(lambda: trend_maps(values, times, min_n=3, method=case.method)),
         lambda: seconds(lambda: [test(column) for column in few.T]) * scale)
     ratio = spread([theirs / ours for theirs, ours in zip(other, mine)])
-    told = ", ".join(f"{name} {gap:.1g}" for name, gap in found.items())
     row(case, case.pixels, f"{statistics.median(mine):.2f}", f"pymannkendall {need('pymannkendall').__version__} loop",
         f"{statistics.median(other):.0f}", f"{ratio} x", told)
 
@@ -103,7 +101,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="share of our pixels")
     parser.add_argument("--repeats", type=int, default=5)
     options = parsed(parser, peer=20, share=0.02, repeats=1)
-    head("series", "pixels", "ours (s)", "peer", "peer (s)", "ratio", "largest difference")
+    head(*COLUMNS)
     for case in (*CASES, *(VARIANTS if options.variants else ())):
         measure(case._replace(pixels=int(case.pixels * options.share)), options.peer, options.repeats)
 

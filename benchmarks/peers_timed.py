@@ -1,7 +1,7 @@
-"""Run by `bench_peers.py` with the Python that has a peer: times woodelf, shap, or fasttreeshap and xgboost.
+"""Run by `bench_peers.py` with the Python that has a peer: times woodelf, shap, fasttreeshap and xgboost, or skyborn.
 
 Reads `folder`/X.npy and booster.ubj; fasttreeshap needs an older xgboost, which trains the same trees from train.npz
-with settings.json. Prints one line of JSON.
+with settings.json. skyborn reads series.npy. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import xgboost
 
 BOTH = 200
 SAME = 1e-4
@@ -38,6 +37,7 @@ def woodelf(folder: Path, rows: int) -> dict:
     from importlib.metadata import version
 
     import pandas as pd
+    import xgboost
     from woodelf import WoodelfExplainer
 
     booster = xgboost.Booster(model_file=str(folder / "booster.ubj"))
@@ -53,6 +53,7 @@ def woodelf(folder: Path, rows: int) -> dict:
 def shap(folder: Path, rows: int) -> dict:
     """Return the seconds shap takes for so many rows with code of its own, and its values of the first."""
     import shap as package
+    import xgboost
 
     booster = xgboost.Booster(model_file=str(folder / "booster.ubj"))
     X = rows_of(folder, rows)
@@ -66,6 +67,7 @@ def shap(folder: Path, rows: int) -> dict:
 def fasttreeshap(folder: Path, rows: int) -> dict:
     """Return the seconds fasttreeshap (fastest of its algorithms) and the xgboost beside it take for so many rows."""
     import fasttreeshap as fast
+    import xgboost
 
     data = np.load(folder / "train.npz")
     settings = json.loads((folder / "settings.json").read_text())
@@ -85,6 +87,18 @@ def fasttreeshap(folder: Path, rows: int) -> dict:
             "xgboost": f"xgboost {xgboost.__version__}", "xgboost_seconds": theirs}
 
 
+def skyborn(folder: Path, pixels: int) -> dict:
+    """Return the seconds skyborn takes for so many series, and slope per step and p of the first."""
+    import skyborn as package
+    from skyborn.calc.mann_kendall import mann_kendall_multidim
+
+    values = np.load(folder / "series.npy")[:, :pixels]
+    first = mann_kendall_multidim(values[:, :BOTH])
+    return {"peer": f"skyborn {package.__version__}, compiled", "slope": first["trend"].tolist(),
+            "p": first["p"].tolist(), "seconds": clock(lambda: mann_kendall_multidim(values), 3)}
+
+
 if __name__ == "__main__":
     which, place, count = sys.argv[1:]
-    print(json.dumps({"woodelf": woodelf, "shap": shap, "fasttreeshap": fasttreeshap}[which](Path(place), int(count))))
+    peers = {"woodelf": woodelf, "shap": shap, "fasttreeshap": fasttreeshap, "skyborn": skyborn}
+    print(json.dumps(peers[which](Path(place), int(count))))
