@@ -31,6 +31,7 @@ from .region import Following
 OUTPUTS = {"predict": (*BANDS_OVER_TIME, CLASS_SUPPORT), "explain": (*FROM_CONTRIBUTIONS, INTERACTIONS),
            "estimate_region": (*BANDS_OVER_TIME, CLASS_SUPPORT, *FROM_CONTRIBUTIONS)}
 COMPRESSED = 0.6  # of the size of maps; measured
+OFTEN = 1.5  # readings of each chunk of the drivers that are worth a word
 
 
 def dry_run(step: str, values: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -88,7 +89,8 @@ def _tiles_line(job: MapJob) -> str:
     plan = job.planned
     rows, columns = plan.tiles[0].shape
     together = "all time steps together" if plan.steps == plan.times else f"{plan.steps} time steps at a time"
-    return f"Tiles: {len(plan.tiles)} of at most {rows} x {columns} cells, {together}"
+    line = f"Tiles: {len(plan.tiles)} of at most {rows} x {columns} cells, {together}"
+    return line if plan.reads < OFTEN else f"{line}; drivers are read about {plan.reads:.1f} times"
 
 
 def _memory_lines(job: MapJob) -> list[str]:

@@ -11,12 +11,13 @@ import numpy as np
 
 from ..errors import ArtifactError, GridError
 from ..io.drivers.values import check_range
+from ..io.rasters.chunks import WHOLE, chunks_of
 from ..models.context import Context
 from ..threads import in_parts
 from ..vocabulary.calendar import parse_period, step_label
 from ..vocabulary.variables import CLASS_FAMILIES, IGBP_CODES
 from .surroundings import Surroundings, earlier_gaps, window
-from .tiles import Tile
+from .tiles import Chunks, Tile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -124,6 +125,11 @@ class DriverReader:
     def per_value(self) -> float:
         """What reading holds for each pixel and time step of a batch [bytes]."""
         return bytes_per_value(len(self.names), self.context)
+
+    @property
+    def chunks(self) -> list[Chunks]:
+        """How each driver is stored along time, rows and columns of the map."""
+        return [stored(self.drivers[name], self._first) for name in self.names]
 
     @property
     def knows_classes(self) -> bool:
@@ -286,6 +292,13 @@ def look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return what a table has for IGBP codes; what is no whole number from 0 to 255 counts as 0, which is no class."""
     whole = np.isfinite(codes) & (codes == np.round(codes)) & (codes >= 0) & (codes <= 255)
     return table[np.where(whole, codes, 0).astype(int)]
+
+
+def stored(driver: xr.DataArray, first: int = 0) -> Chunks:
+    """Return how a driver is stored along time (from time step number `first` on), rows and columns."""
+    cuts = dict(zip(driver.dims, chunks_of(driver.variable)))
+    time, begin = cuts.get("time", WHOLE)
+    return (time, (begin - first) % time if time else 0), cuts["y"], cuts["x"]
 
 
 def bytes_per_value(features: int, context: Context = NOTHING) -> float:

@@ -108,7 +108,7 @@ class MapJob:
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""
         return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times), per_value=self.per_value,
-                          per_pixel=self.per_pixel, memory_gb=self.memory_gb)
+                          per_pixel=self.per_pixel, memory_gb=self.memory_gb, chunks=self.reader.chunks)
 
     @property
     def tile_gb(self) -> float:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Optional
 import numpy as np
 
 from ..progress import Progress
+from .grid import stored
 from .job import Estimates, MapJob
 from .pieces import Tally
-from .tiles import Tile
+from .tiles import Chunks, Tile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,6 +43,11 @@ class SeriesReader:
     def __post_init__(self) -> None:
         self.times = np.asarray(self.series["time"].values, dtype="datetime64[D]")
         self.height, self.width = self.series.sizes["y"], self.series.sizes["x"]
+
+    @property
+    def chunks(self) -> list[Chunks]:
+        """How the series is stored along time, rows and columns."""
+        return [stored(self.series)]
 
     def cells_inside(self) -> int:
         """Return how many cells there are."""

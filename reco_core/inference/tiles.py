@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Iterator
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import log
+from typing import Iterator, Sequence
+
+import numpy as np
 
 from ..errors import ResourceError
 from ..progress import SILENT, Progress
@@ -12,6 +17,9 @@ from ..progress import SILENT, Progress
 BLOCK = 256
 LARGEST_SIDE = 4 * BLOCK
 USABLE = 0.75
+ENOUGH = 1.05  # times that chunks of sources may be read without anybody looking for other tiles
+MOST_ROWS, FEWEST_TILES = 2 ** 27, 4  # cells and time steps of a tile; larger maps have four tiles at least
+Chunks = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -41,11 +49,13 @@ class Tile:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Tiles in the order they are worked on, and how many time steps are worked on together."""
+    """Tiles in the order they are worked on, how many time steps are worked on together, and how often a chunk of
+    the sources is read, on average."""
 
     tiles: tuple[Tile, ...]
     steps: int
     times: int
+    reads: float = 1.0
 
     def batches(self) -> Iterator[slice]:
         """Yield the time steps, batch by batch."""
@@ -66,8 +76,11 @@ class TilePlan:
 
 
 def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pixel: float = 0.0,
-               memory_gb: float = 2.0, block: int = BLOCK) -> TilePlan:
+               memory_gb: float = 2.0, block: int = BLOCK, chunks: Sequence[Chunks] = ()) -> TilePlan:
     """Cut a grid into tiles that fit into memory and are aligned with the blocks of the outputs.
+
+    Where the usual tiles, up to 1024 cells a side, would read chunks of the sources several times, other tiles are
+    looked for: those that read least.
 
     Parameters
     ----------
@@ -81,6 +94,9 @@ def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pix
         What all that may take.
     block : int
         Side of a block of the output files; tiles are whole numbers of blocks.
+    chunks : sequence of three pairs of int
+        For each source the size of its chunks along time, rows and columns, and where the first one begins; size 0
+        where any piece can be read.
 
     Returns
     -------
@@ -99,11 +115,14 @@ def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pix
     (1, 12)
     """
     budget = memory_gb * 1e9 * USABLE
-    cells = min(block, height) * min(block, width)
-    room = budget / cells - per_pixel
-    steps = int(min(times, room // per_value))
+    reading = _Reading((times, height, width), chunks)
+
+    def steps_of(high: int, wide: int) -> int:
+        return int(min(times, (budget / (min(high, height) * min(wide, width)) - per_pixel) // per_value))
+
+    steps = steps_of(block, block)
     if steps < 1:
-        wanted = cells * (per_value + per_pixel) / 1e9 / USABLE
+        wanted = min(block, height) * min(block, width) * (per_value + per_pixel) / 1e9 / USABLE
         raise ResourceError(f"One tile needs {wanted:.2f} GB and the memory budget is {memory_gb:g} GB",
                             f"Give a memory budget of at least {wanted:.2f} GB, or ask for fewer outputs")
     high = wide = block
@@ -111,13 +130,73 @@ def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pix
         cost = per_pixel + times * per_value
         wide = _side(budget / cost / block, width, block)
         high = _side(budget / cost / min(wide, width), height, block)
-    return TilePlan.cut(height, width, rows=high, columns=wide, steps=steps, times=times)
+    usual = (high, wide, reading.steps(steps))
+    if reading.times(*usual) > ENOUGH:
+        most = max(MOST_ROWS, height * width * times / FEWEST_TILES) / times
+        found = [(high, wide, reading.steps(steps_of(high, wide))) for high in _sides(height, block)
+                 for wide in _sides(width, block) if min(high, height) * min(wide, width) <= most
+                 and steps_of(high, wide) >= 1]
+        usual = reading.least([usual, *found])
+    high, wide, steps = usual
+    return replace(TilePlan.cut(height, width, rows=high, columns=wide, steps=steps, times=times),
+                   reads=reading.times(high, wide, steps))
 
 
 def _side(fitting: float, size: int, block: int) -> int:
     """Return the side of a tile: whole blocks, no more than fit, are there, or keep progress lively."""
     needed = -(-size // block) * block
     return max(block, min(int(fitting) // block * block, needed, LARGEST_SIDE))
+
+
+def _sides(size: int, block: int) -> range:
+    """Return all sides that a tile can have."""
+    return range(block, -(-size // block) * block + 1, block)
+
+
+class _Reading:
+    """How often tiles read what is stored.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Time steps, rows and columns of the map.
+    chunks : sequence of three pairs of int
+        Of each source.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], chunks: Sequence[Chunks]) -> None:
+        self._shape, self._chunks = shape, Counter(chunks)
+        self._along = lru_cache(maxsize=None)(self._count)
+
+    def times(self, high: int, wide: int, steps: int) -> float:
+        """Return how often a chunk is read, on average over the sources."""
+        total = sum(number * self._along(0, steps, time) * self._along(1, high, y) * self._along(2, wide, x)
+                    for (time, y, x), number in self._chunks.items())
+        return total / self._chunks.total() if self._chunks else 1.0
+
+    def steps(self, most: int) -> int:
+        """Return how many time steps to read together: up to `most`, those that read least."""
+        sizes = {time[0] for time, _, _ in self._chunks if 1 < time[0]}
+        good = {most, *(most // size * size for size in sizes if size <= most),
+                *(step for size in sizes for step in range(1, min(size, most) + 1) if size % step == 0)}
+        return most if most >= self._shape[0] else min(good, key=lambda steps: (self.times(1, 1, steps), -steps))
+
+    def least(self, shapes: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
+        """Return of rows, columns and steps of tiles those that read least; of nearly equal ones the usual size."""
+        read = [self.times(*shape) for shape in shapes]
+        near = [shape for shape, times in zip(shapes, read) if times <= min(read) * ENOUGH]
+        return min(near, key=lambda shape: (round(abs(log(shape[0] * shape[1] / LARGEST_SIDE ** 2)), 6),
+                                            round(abs(log(shape[0] / shape[1])), 6)))
+
+    def _count(self, axis: int, side: int, cut: tuple[int, int]) -> float:
+        """Return how often chunks along an axis are read by windows that follow each other."""
+        (chunk, first), length = cut, self._shape[axis]
+        if chunk == 0:
+            return 1.0
+        starts = np.arange(0, length, side)
+        ends = np.minimum(starts + side, length)
+        touched = (ends - 1 - first) // chunk - (starts - first) // chunk + 1
+        return float(touched.sum() / ((length - 1 - first) // chunk - (0 - first) // chunk + 1))
 
 
 class Clock:
