@@ -22,7 +22,7 @@ from scene import box, names, write_drivers, write_model
 
 from reco_core.actions import run_step
 from reco_core.deps import need
-from reco_core.explain.engine import Engine
+from reco_core.explain.shelf import Shelf
 from reco_core.inference.job import MapJob
 
 SAME = 1e-4
@@ -31,12 +31,12 @@ SAME = 1e-4
 @contextmanager
 def xgboost_inside() -> Iterator[None]:
     """Let the step ask xgboost for estimates and contributions."""
-    usual = Engine._tables_of
-    Engine._tables_of = lambda self, trees: None  # type: ignore[method-assign]
+    usual = Shelf.tables
+    Shelf.tables = lambda self, trees, place: None  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Engine._tables_of = usual  # type: ignore[method-assign]
+        Shelf.tables = usual  # type: ignore[method-assign]
 
 
 def explain(folder: Path, cells: int | None, options: argparse.Namespace, name: str) -> None:
