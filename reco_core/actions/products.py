@@ -97,6 +97,7 @@ class ClassSupport(Product):
     """
 
     per_pixel = 4.0 + 8.0
+    per_value = 3 * 8.0 + 4.0
 
     def __init__(self, support: np.ndarray) -> None:
         self.support = support

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..models.base import FittedModel
 
 CLASS_VARIABLE = "igbp"
+ROWS = 512  # of a mask that are counted at once
 OUTSIDE = "outside the region"
 NOTHING = Context()
 TOGETHER = 8  # columns that share a line of the cache
@@ -203,7 +204,8 @@ class DriverReader:
         """Return how many cells lie inside the region."""
         if "inside" not in self.drivers:
             return self.height * self.width
-        return int(self.drivers["inside"].values.sum())
+        inside = self.drivers["inside"]
+        return sum(int(inside.isel(y=slice(row, row + ROWS)).values.sum()) for row in range(0, self.height, ROWS))
 
     def _place(self, codes: Optional[np.ndarray], steps: slice,
                usable: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:

@@ -31,23 +31,26 @@ class Sample:
 
 
 def sample(job: MapJob, progress: Progress = SILENT) -> Optional[Sample]:
-    """Work on a piece of the first tile that has data; None where no tile has any.
+    """Work on a piece of the first tile that has data in its first, middle or last time step; None where none has.
 
     Parameters
     ----------
     job : MapJob
         Not yet run; what its products hold is not touched, but for those of a `SeriesJob`.
     """
-    inside = job.reader.cells_inside() / (job.reader.height * job.reader.width)
+    inside, times = job.reader.cells_inside() / (job.reader.height * job.reader.width), len(job.reader.times)
     for number, tile in enumerate(job.planned.tiles[:MOST_TILES]):
         progress(number / len(job.planned.tiles))
-        start = time.perf_counter()
-        block: Any = job.reader.read(tile, slice(0, 1))
-        if block is None:
+        for step in sorted({0, times // 2, times - 1}):  # the first of a series may be empty everywhere
+            start = time.perf_counter()
+            block: Any = job.reader.read(tile, slice(step, step + 1))
+            if block is not None:
+                break
+        else:
             continue
         reading = (time.perf_counter() - start) / (tile.shape[0] * tile.shape[1])
         spent, valid = _series(job, block) if isinstance(job, SeriesJob) else _estimates(job, block)
-        cells = job.reader.height * job.reader.width * inside * len(job.reader.times)
+        cells = job.reader.height * job.reader.width * inside * times
         return Sample(number, valid, cells * max(reading, valid * spent))  # reading goes on beside computing
     return None
 

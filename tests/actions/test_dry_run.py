@@ -115,6 +115,16 @@ def test_rates_that_cannot_be_added_up(place, tmp_path):
         run_step("trend", {"estimate": str(path), "output": str(tmp_path / "trend.tif")}, dry_run=True)
 
 
+def test_a_first_month_without_data(place, tmp_path):
+    """Drivers that begin later than the others, such as those that look back, do not make the time unknown."""
+    drivers = small_drivers(6, 5, 1)
+    drivers["ta"][:3] = np.nan
+    write_cube(drivers, tmp_path / "late.zarr")
+    told = run_step("predict", {**values(place, "predict", tmp_path), "drivers": str(tmp_path / "late.zarr")},
+                    dry_run=True)["summary"]
+    assert told[4].startswith("Time: about")
+
+
 def test_a_map_without_data(place, tmp_path):
     """Where nothing can be estimated there is no guess."""
     drivers = small_drivers(6, 5, 1)
