@@ -133,6 +133,11 @@ class DriverReader:
         return [stored(self.drivers[name], self._first) for name in self.names]
 
     @property
+    def models(self) -> int:
+        """How many models look at each row."""
+        return len(self.fitted.folds)
+
+    @property
     def knows_classes(self) -> bool:
         """Whether there is a layer of vegetation classes."""
         return CLASS_VARIABLE in self.drivers

@@ -108,7 +108,8 @@ class MapJob:
     def plan(self) -> TilePlan:
         """Return the tiles of this job."""
         return plan_tiles(self.reader.height, self.reader.width, len(self.reader.times), per_value=self.per_value,
-                          per_pixel=self.per_pixel, memory_gb=self.memory_gb, chunks=self.reader.chunks)
+                          per_pixel=self.per_pixel, memory_gb=self.memory_gb, chunks=self.reader.chunks,
+                          models=self.reader.models)
 
     @property
     def tile_gb(self) -> float:

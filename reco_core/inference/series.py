@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class SeriesReader:
 
     series: xr.DataArray
     missing: Counter[str] = field(default_factory=Counter)
+    models: ClassVar[int] = 1  # see `DriverReader`
 
     def __post_init__(self) -> None:
         self.times = np.asarray(self.series["time"].values, dtype="datetime64[D]")

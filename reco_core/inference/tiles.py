@@ -18,7 +18,7 @@ BLOCK = 256
 LARGEST_SIDE = 4 * BLOCK
 USABLE = 0.75
 ENOUGH = 1.05  # times that chunks of sources may be read without anybody looking for other tiles
-MOST_ROWS, FEWEST_TILES = 2 ** 27, 4  # cells and time steps of a tile; larger maps have four tiles at least
+MOST_ROWS, FEWEST_TILES = 2 ** 27, 4  # cells and time steps of a tile, times models; larger maps have four at least
 Chunks = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
@@ -76,7 +76,7 @@ class TilePlan:
 
 
 def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pixel: float = 0.0,
-               memory_gb: float = 2.0, block: int = BLOCK, chunks: Sequence[Chunks] = ()) -> TilePlan:
+               memory_gb: float = 2.0, block: int = BLOCK, chunks: Sequence[Chunks] = (), models: int = 1) -> TilePlan:
     """Cut a grid into tiles that fit into memory and are aligned with the blocks of the outputs.
 
     Where the usual tiles, up to 1024 cells a side, would read chunks of the sources several times, other tiles are
@@ -97,6 +97,8 @@ def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pix
     chunks : sequence of three pairs of int
         For each source the size of its chunks along time, rows and columns, and where the first one begins; size 0
         where any piece can be read.
+    models : int
+        How many look at each cell and time step: many make more tiles, since a tile is what an interrupted run loses.
 
     Returns
     -------
@@ -132,7 +134,7 @@ def plan_tiles(height: int, width: int, times: int, *, per_value: float, per_pix
         high = _side(budget / cost / min(wide, width), height, block)
     usual = (high, wide, reading.steps(steps))
     if reading.times(*usual) > ENOUGH:
-        most = max(MOST_ROWS, height * width * times / FEWEST_TILES) / times
+        most = max(MOST_ROWS / models, height * width * times / FEWEST_TILES) / times
         found = [(high, wide, reading.steps(steps_of(high, wide))) for high in _sides(height, block)
                  for wide in _sides(width, block) if min(high, height) * min(wide, width) <= most
                  and steps_of(high, wide) >= 1]

@@ -12,6 +12,7 @@ from .canvas import FULL, HALF, label_axes, new_figure
 from .figures_maps import short
 from .inputs import Driver, Frame, Series
 from .palette import ACCENT, LINE_COLOURS, RULE, SOFT, with_unit
+from .tally import mean_known
 
 MONTHS = ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D")
 
@@ -93,10 +94,11 @@ def seasonal_cycle(series: Series, unit: str, flux_title: str) -> Figure:
     for (name, values), colour in zip(zones.items(), ("#0072b2", "#d55e00", "#009e73")):
         table = by_month(series.times, values)
         months = np.arange(1, 13)
-        mean = np.nanmean(table, axis=1)
+        mean = mean_known(table, axis=1)
+        known = np.isfinite(mean)
         if table.shape[1] > 2:
-            low, high = np.nanpercentile(table, (10, 90), axis=1)
-            axes.fill_between(months, low, high, color=colour, alpha=0.22, linewidth=0)
+            low, high = np.nanpercentile(table[known], (10, 90), axis=1)
+            axes.fill_between(months[known], low, high, color=colour, alpha=0.22, linewidth=0)
         axes.plot(months, mean, color=colour, marker="o", markersize=3.2, linewidth=1.4, label=name)
     axes.set_xticks(range(1, 13), MONTHS)
     axes.set_xlim(0.6, 12.4)

@@ -110,6 +110,8 @@ def test_a_large_map_keeps_some_tiles():
     whole = ((1, 0), (2000, 0), (2000, 0))
     plan = plan_tiles(2000, 2000, 240, per_value=50, memory_gb=8.0, chunks=[whole])
     assert len(plan.tiles) >= 4 and plan.reads <= 8
+    few, many = (plan_tiles(2000, 2000, 12, per_value=50, memory_gb=8.0, chunks=[whole], models=n) for n in (1, 10))
+    assert len(few.tiles) == 1 and len(many.tiles) >= 4
 
 
 @pytest.mark.parametrize(("size", "memory"), [(24, 0.1), (24, 0.3), (7, 0.3), (5, 0.2), (1, 0.2)])
