@@ -53,15 +53,20 @@ def digests(folder):
             for path in folder.rglob("*") if path.is_file() and path.name != "run.json"}
 
 
-def start(place, folder, *, before="", limits="", **more):
-    """Start the run in a process of its own, which limits itself before, or when it has done half of its tiles."""
+def start(place, folder, *, before="", limits="", slowly="", **more):
+    """Start the run in a process of its own, which limits itself before, or when it has done half of its tiles.
+
+    From there on it may go `slowly`, so that whoever watches has the time to stop it.
+    """
     code = f"""
 {before}
-import resource, sys
+import resource, sys, time
 from reco_core import cli
 report, done = cli._Reporter._report, []
 def watch(self, fraction, message):
     report(self, fraction, message)
+    if fraction > 0.55:
+        {slowly or 'pass'}
     if fraction > 0.55 and not done:
         done.append(1)
         {limits or 'pass'}
@@ -119,7 +124,7 @@ def goes_on(place, folder):
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_process_that_is_stopped(place, tmp_path, how):
     """Killed or interrupted in the middle, the run goes on to the same bytes and leaves nothing."""
-    process = start(place, tmp_path)
+    process = start(place, tmp_path, slowly="time.sleep(0.2)")
     until(process, 60)
     process.send_signal(how)
     words, code = said(process)
@@ -152,7 +157,7 @@ def test_a_source_that_is_removed(place, tmp_path):
     for path in [tmp_path / "drivers.zarr", *(tmp_path / "drivers.zarr").rglob("*")]:
         shutil.copystat(place / "drivers.zarr" / path.relative_to(tmp_path / "drivers.zarr"), path)
     there, away = tmp_path / "drivers.zarr", tmp_path / "away.zarr"
-    process = start(place, tmp_path / "out", drivers=there)
+    process = start(place, tmp_path / "out", slowly="time.sleep(0.2)", drivers=there)
     until(process, 55)
     there.rename(away)
     words, code = said(process)
@@ -233,7 +238,7 @@ def test_one_tile_that_is_killed(place, tmp_path):
     """A small map has no journal: killed, nothing of it has its final name, and the next run clears what is left."""
     small = {"memory": 8.0, "region": "0,0,90,60 [EPSG:4326]"}
     run_step("explain", values(place, tmp_path / "whole", **small))
-    process = start(place, tmp_path / "out", **small)
+    process = start(place, tmp_path / "out", slowly="time.sleep(0.2)", **small)
     until(process, 30)
     process.kill()
     assert said(process)[1] == -9 and not list((tmp_path / "out").rglob("[!.]*.tif"))
