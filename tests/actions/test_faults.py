@@ -23,7 +23,7 @@ from reco_core.io.files import PREFIX as PARTIAL
 from reco_core.io.rasters.cubes import write_cube
 from reco_core.progress import Progress
 from small_world import small_drivers, small_model
-from source import ROOT
+from source import HEARS_CTRL_C, ROOT
 
 ROWS, COLUMNS, MONTHS = 400, 1000, 4  # eight tiles of 256 cells a side, where the budget is a tenth of a GB
 
@@ -60,6 +60,7 @@ def start(place, folder, *, before="", limits="", slowly="", **more):
     """
     code = f"""
 {before}
+{HEARS_CTRL_C}
 import resource, sys, time
 from reco_core import cli
 report, done = cli._Reporter._report, []

@@ -21,7 +21,7 @@ from reco_core.io.observations.read import write_samples
 from reco_core.io.rasters.cubes import write_cube
 from reco_core.progress import SILENT
 from small_world import SETTINGS, small_model, small_samples
-from source import ROOT
+from source import HEARS_CTRL_C, ROOT
 
 HIDDEN = f"{PREFIX}estimate_region"
 GOING_ON = "Going on with the model that the interrupted run fitted"
@@ -60,7 +60,7 @@ def run(place, folder, *, then="pass", at=101.0, how=signal.SIGKILL):
     words, code : str, int
     """
     flags = [text for name, value in values(place, folder).items() for text in (f"--{name}", str(value))]
-    code = f"import os, signal, sys\nfrom reco_core import cli\n{then}\nsys.exit(cli.main(sys.argv[1:]))"
+    code = f"{HEARS_CTRL_C}\nimport os, sys\nfrom reco_core import cli\n{then}\nsys.exit(cli.main(sys.argv[1:]))"
     process = subprocess.Popen([sys.executable, "-c", code, "estimate_region", *flags, "--progress", "json"],
                                cwd=place, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                env={**os.environ, "PYTHONPATH": str(ROOT)})

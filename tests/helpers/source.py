@@ -10,6 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "reco_core"
 PLUGIN = ROOT / "qgis_plugin"
+# for programs that are to be interrupted: whoever runs the tests in the background may have switched Ctrl-C off
+HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 DOORS = ("need", "import_module")
 
 
