@@ -341,16 +341,17 @@ class _Running:
     def __init__(self, n: int | tuple[int, ...]) -> None:
         self._count, self._total = 0, np.zeros(n)
         self._gaps, self._squares = np.zeros(n), np.zeros(n)  # from the first one: squares of values lose digits
-        self._first = np.zeros(n)
+        self._first, self._room = np.zeros(n), np.empty(n)
 
     def add(self, values: np.ndarray) -> None:
         """Take the estimates of one more member."""
         self._total += values
         if self._count == 0:
             self._first[:] = values
-        gap = values - self._first
+        gap = np.subtract(values, self._first, out=self._room)
         self._gaps += gap
-        self._squares += gap * gap
+        gap *= gap
+        self._squares += gap
         self._count += 1
 
     def mean(self) -> np.ndarray:
