@@ -91,13 +91,18 @@ def words(hours: float) -> str:
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
 
 
+def amount(value: float) -> str:
+    """Return a number with two digits that count, or without decimals."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def line(job: Job, measured: Measured, options: argparse.Namespace) -> str:
     """Return a row of the table: job, rows, core hours, time on this many cores, cost, what is written."""
     tree_rows = job.rows * job.boosters * job.trees
     core_hours = tree_rows / (measured.tree_rows * options.efficiency) / 3600
     written = job.rows * (job.drivers + 2) * BYTES / PACKED / 1e9
-    return (f"| {job.name} x {job.trees} trees | {job.rows / 1e6:,.0f} M | {core_hours:,.1f} | "
-            f"{words(core_hours / options.cores)} | {core_hours * options.price:,.2f} | {written:,.0f} |")
+    return (f"| {job.name} x {job.trees} trees | {job.rows / 1e6:,.0f} M | {amount(core_hours)} | "
+            f"{words(core_hours / options.cores)} | {amount(core_hours * options.price)} | {amount(written)} |")
 
 
 def main() -> None:

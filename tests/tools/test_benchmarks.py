@@ -85,7 +85,7 @@ def test_cost_of_large_jobs(tmp_path):
     given = subprocess.run([sys.executable, script, "--rate", "1e6", "--of", "1", "--trees", "300", "--efficiency", "1",
                             "--cores", "1", "--price", "1"], capture_output=True, text=True, check=True).stdout
     assert "300.0 million tree-rows" in given
-    assert "one booster x 300 trees | 6 M | 0.0 | 6 s | 0.00 |" in given.splitlines()[4]
+    assert "one booster x 300 trees | 6 M | 0.0017 | 6 s | 0.0017 |" in given.splitlines()[4]
 
 
 TABLE = """| date | machine | size | ours (s) | peer (s) |
