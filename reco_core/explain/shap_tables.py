@@ -22,7 +22,6 @@ The interactions of features, summed over pairs of kinds of features, come from 
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +31,7 @@ import numpy as np
 
 from ..models.tree_arrays import TreeArrays
 from ..progress import SILENT, Progress
-from ..threads import in_parts
+from ..threads import available_cores, in_parts
 from .forest import Forest, mean_forest, read_forest
 from .shap_plan import Groups, Segment, segments
 
@@ -97,7 +96,7 @@ class TableExplainer:
         self.forest = forest
         expected, longest_way = forest.survey
         self.base_value = forest.base_score + expected
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             self.groups = Groups.of(forest, lambda work, parts: list(pool.map(work, parts)))
         self.pass_start, self._pass_of_tree = _passes(self.groups.per_tree)
         self.table_start = np.concatenate([[0], np.cumsum(self.groups.entries)]).astype("int64")
@@ -316,7 +315,7 @@ def _run(tasks: Iterator[Task], progress: Progress) -> None:
         ready[0]()
         progress.check()
         return
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         waiting = [pool.submit(task) for task in ready]
         try:
             for task in waiting:
